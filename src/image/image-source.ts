@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Digest } from "./digest.ts";
+import type { ImageConfig } from "./oci-config.ts";
+
+/** One layer of an image as its manifest describes it. */
+export interface LayerDescriptor {
+  /** Digest of the bytes on the wire (compressed). */
+  readonly digest: Digest;
+  /** Size in bytes on the wire. */
+  readonly size: number;
+  /** Media type as written; the real compression is recognised from the content. */
+  readonly mediaType: string;
+}
+
+/** One image chosen for one architecture, its blobs on their way into the local cache. */
+export interface ImageSource {
+  /** Where it came from, without user name: what provenance records. */
+  readonly uri: string;
+  /** Digest of the manifest for the architecture; none for images of a daemon. */
+  readonly manifestDigest: Digest | undefined;
+  readonly configDigest: Digest;
+  readonly config: ImageConfig;
+  /** Bottom layer first. */
+  readonly layers: readonly LayerDescriptor[];
+  /**
+   * Resolves with the path of layer `index` (0: bottom), complete and verified against its digest.
+   * All layers are fetched at once, up to the connection limit; callers may ask in any order.
+   */
+  layerFile(index: number): Promise<string>;
+  /** Stops what is still being fetched and removes partial files of this process. Safe to call twice. */
+  close(): Promise<void>;
+}
