@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { importImage } from "../../usecases/import.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
+
+/** What `enroot import` accepts. */
+export const spec: CommandSpec = {
+  name: "import",
+  operands: "URI",
+  description: "Make an image file of a container image.",
+  options: [
+    { long: "arch", short: "a", value: "ARCH", text: "Architecture of the image (default: this machine's)" },
+    { long: "output", short: "o", value: "FILE", text: "Image file to write (default: made from the URI)" },
+    { long: "format", short: "f", value: "FORMAT", text: "pointer (zfs only) or squashfs" },
+  ],
+  minOperands: 1,
+  maxOperands: 1,
+  sections: [
+    {
+      title: "URI",
+      lines: [
+        "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]  an image in a registry",
+        "dockerd://IMAGE[:TAG]                            an image of the Docker daemon",
+        "podman://IMAGE[:TAG]                             an image of Podman",
+      ],
+    },
+  ],
+};
+
+/** Imports the image. */
+export async function run({ settings, value, operands }: Invocation): Promise<number> {
+  await importImage({
+    settings,
+    uri: operands[0] ?? "",
+    arch: value("arch"),
+    output: value("output"),
+    format: value("format"),
+  });
+  return 0;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the words of the command line to a command's exit status. May import: config, errors, log, the commands.
+import { writeSync } from "node:fs";
+import { type CommandDef, defineCommand, runCommand } from "citty";
+import { loadSettings } from "../config/settings.ts";
+import { log } from "../log.ts";
+import type { CommandModule } from "./command.ts";
+import { parseArguments } from "./grammar.ts";
+import { table } from "./table.ts";
+import { commandUsage, programUsage } from "./usage.ts";
+
+/** Prints on stdout, whole, whatever the other end does with it. */
+function print(text: string): void {
+  try {
+    writeSync(1, text);
+  } catch {
+    // Nobody reads: not the command's fault.
+  }
+}
+
+function help(status: number): number {
+  print(programUsage(Object.entries(table).map(([name, { summary }]) => [name, summary])));
+  return status;
+}
+
+async function perform({ spec, run }: CommandModule, args: readonly string[]): Promise<number> {
+  const parsed = parseArguments(spec, args);
+  if (parsed.kind === "help") {
+    print(commandUsage(spec));
+    return 0;
+  }
+  if (parsed.kind === "usage") {
+    log.error(`enroot ${spec.name}: ${parsed.problem}`);
+    print(commandUsage(spec));
+    return 1;
+  }
+  const { options, operands } = parsed;
+  return run({
+    settings: await loadSettings(),
+    flag: (long) => options.has(long),
+    value: (long) => options.get(long)?.at(-1),
+    values: (long) => options.get(long) ?? [],
+    operands,
+  });
+}
+
+/**
+ * Runs one command line.
+ * @param args the words after the program's name
+ * @returns the exit status
+ * @throws whatever the command throws
+ */
+export async function runEnroot(args: readonly string[]): Promise<number> {
+  const name = args[0];
+  if (name === undefined) return help(1);
+  if (name === "help" || name === "-h" || name === "--help") return help(0);
+  if (name === "--version") return runEnroot(["version"]);
+  const row = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (!row) {
+    log.error(`Unknown command: ${name}`);
+    return help(1);
+  }
+  const module = await row.load();
+  let status = 1;
+  const command: CommandDef = defineCommand({
+    meta: { name, description: row.summary },
+    run: async ({ rawArgs }) => {
+      status = await perform(module, rawArgs);
+    },
+  });
+  await runCommand(command, { rawArgs: args.slice(1) });
+  return status;
+}

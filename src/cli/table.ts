@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// All commands: a summary each, and the module that is loaded only when the command is called.
+import type { CommandModule } from "./command.ts";
+
+/** One row of the table. */
+export interface Row {
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+const row = (summary: string, load: Row["load"]): Row => ({ summary, load });
+
+async function planned(name: string): Promise<CommandModule> {
+  return (await import("./commands/planned.ts")).plannedCommand(name);
+}
+
+/** The table, in the order of the usage text. */
+export const table: Readonly<Record<string, Row>> = {
+  batch: row("Start a container as a configuration script says", () => planned("batch")),
+  bundle: row("Make a self-extracting bundle of an image", () => planned("bundle")),
+  create: row("Unpack an image as a container", () => import("./commands/create.ts")),
+  digest: row("Print the digest of an image in a registry", () => import("./commands/digest.ts")),
+  exec: row("Run a command in a running container", () => planned("exec")),
+  export: row("Make an image of a container", () => planned("export")),
+  import: row("Make an image file of an image in a registry", () => import("./commands/import.ts")),
+  info: row("Show the configuration", () => import("./commands/info.ts")),
+  list: row("List containers", () => import("./commands/list.ts")),
+  load: row("Make a container of an image in a registry", () => planned("load")),
+  remove: row("Delete containers", () => import("./commands/remove.ts")),
+  start: row("Start a container", () => import("./commands/start.ts")),
+  version: row("Print the version", () => import("./commands/version.ts")),
+};

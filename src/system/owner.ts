@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Marks of ownership in temporary names: host, PID and start time, so that neither another machine on a shared file
+// system nor a number used again is taken for the owner.
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+
+/** Start time of a process in clock ticks after boot (proc(5), stat field 22), or undefined when it is gone. */
+export function startTime(pid: number | "self"): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+let count = 0;
+
+function host(): string {
+  return hostname().replace(/[^A-Za-z0-9-]/g, "_");
+}
+
+/** `HOST.PID.START.N`: unique, and tells whether its maker still runs. */
+export function ownTag(): string {
+  return `${host()}.${process.pid}.${startTime("self") ?? 0}.${count++}`;
+}
+
+/** Whether `tag` was made on this machine by a process that is gone. Anything else is not ours to judge. */
+export function isAbandoned(tag: string): boolean {
+  const form = /^([A-Za-z0-9_-]+)\.(\d+)\.(\d+)\.\d+$/.exec(tag);
+  return form !== null && form[1] === host() && startTime(Number(form[2])) !== form[3];
+}

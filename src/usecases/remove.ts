@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Settings } from "../config/settings.ts";
+import { parseContainerName } from "../store/name.ts";
+import { openStore } from "../store/table.ts";
+import { askYesNo } from "../system/terminal.ts";
+
+/** What `enroot remove` is asked for. */
+export interface RemoveRequest {
+  readonly settings: Settings;
+  readonly names: readonly string[];
+  readonly force: boolean;
+}
+
+/**
+ * Deletes containers one after the other, asking for each unless forced.
+ * @throws EnrootError at the first that cannot be deleted; all names are checked before anything is
+ */
+export async function removeContainers({ settings, names, force }: RemoveRequest): Promise<void> {
+  const containers = names.map(parseContainerName);
+  const store = await openStore(settings.storageBackend, settings.dataPath);
+  for (const name of containers) {
+    const rootfs = await store.rootfs(name);
+    if (force || (await askYesNo(`Do you really want to delete ${rootfs}?`))) await store.remove(name);
+  }
+}
