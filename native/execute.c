@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "execute.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "environ.h"
+#include "fstab.h"
+#include "image.h"
+#include "inroot.h"
+#include "login.h"
+#include "namespace.h"
+#include "plan.h"
+#include "script.h"
+
+#define FILE_LIMIT (64U << 20)
+
+/* What the steps so far have brought about. */
+struct execution {
+	pid_t pid;	      /* ours, as the caller sees it */
+	const char *runtime;  /* directory of the private tmpfs */
+	const char *rootfs;
+	char *environment;    /* path of the environment file */
+	char *mounts;	      /* path of the mount file */
+	int root;	      /* the root file system, O_PATH */
+	int lock;
+	struct script script;
+	struct buffer rc;     /* command script, if there is one */
+	bool has_rc;
+};
+
+static void
+set_variable(const char *name, const char *value)
+{
+	if (setenv(name, value, 1) < 0)
+		die_errno("Could not set %s", name);
+}
+
+static void
+read_path(const char *path, struct buffer *text)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read_all(fd, FILE_LIMIT, text) < 0)
+		die_errno("Could not read %s", path);
+}
+
+static void
+write_path(const char *path, int flags, const struct buffer *text)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+
+	if (fd < 0 || write_all(fd, text->data, text->length) < 0)
+		die_errno("Could not write %s", path);
+}
+
+static void
+append_substituted(const char *path, const struct buffer *source)
+{
+	struct buffer text = {0};
+
+	environ_substitute(source->data, &text);
+	write_path(path, O_APPEND, &text);
+	free(text.data);
+}
+
+static void
+append_file(const char *path, const char *file)
+{
+	struct buffer source = {0};
+
+	read_path(file, &source);
+	append_substituted(path, &source);
+	free(source.data);
+}
+
+static void
+append_from_rootfs(const char *path, int root, const char *file)
+{
+	struct buffer source = {0};
+	cleanup_fd int fd = open_below(root, file);
+
+	if (fd < 0 && errno == ENOENT)
+		return;
+	if (fd < 0 || read_all(fd, FILE_LIMIT, &source) < 0)
+		die_errno("Could not read %s in the container", file);
+	append_substituted(path, &source);
+	free(source.data);
+}
+
+static void
+append_text(const char *path, const char *line)
+{
+	struct buffer text = {0};
+
+	buffer_add_text(&text, line);
+	buffer_add_text(&text, "\n");
+	write_path(path, O_APPEND, &text);
+	free(text.data);
+}
+
+static void
+do_setenv(struct execution *execution, const struct step *step)
+{
+	(void)execution;
+	set_variable(step->arguments[0], step->arguments[1]);
+}
+
+static void
+do_unsetenv(struct execution *execution, const struct step *step)
+{
+	(void)execution;
+	(void)unsetenv(step->arguments[0]);
+}
+
+static void
+do_unshare(struct execution *execution, const struct step *step)
+{
+	struct namespaces wanted = {0};
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = {
+	    {"user", &wanted.user},
+	    {"mount", &wanted.mount},
+	    {"pid", &wanted.pid},
+	    {"net", &wanted.net},
+	    {"ipc", &wanted.ipc},
+	    {"uts", &wanted.uts},
+	    {"remap-root", &wanted.remap_root},
+	};
+
+	for (size_t i = 0; i < step->count; ++i) {
+		for (size_t j = 0; j < ARRAY_SIZE(flags); ++j) {
+			if (strcmp(step->arguments[i], flags[j].name) == 0)
+				*flags[j].flag = true;
+		}
+	}
+	execution->pid = namespace_create(&wanted);
+	if (wanted.user)
+		namespace_filter_calls();
+}
+
+static void
+make_directories(const char *path)
+{
+	cleanup_free char *copy = must_dup(path);
+
+	for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)mkdir(copy, 0700);
+		*slash = '/';
+	}
+	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		die_errno("Could not create directory %s (set ENROOT_RUNTIME_PATH to a directory of yours)", path);
+}
+
+static void
+do_runtime(struct execution *execution, const struct step *step)
+{
+	static const char *const directories[] = {"overlay", "overlay/lower", "overlay/upper", "overlay/work"};
+	const char *directory = step->arguments[0];
+
+	make_directories(directory);
+	if (mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") < 0)
+		die("Could not mount a tmpfs at %s: %s%s", directory, error_text(errno), namespace_hint(errno));
+	execution->runtime = directory;
+	execution->environment = must_format("%s/environment", directory);
+	execution->mounts = must_format("%s/fstab", directory);
+	for (size_t i = 0; i < ARRAY_SIZE(directories); ++i) {
+		cleanup_free char *path = must_format("%s/%s", directory, directories[i]);
+
+		if (mkdir(path, 0755) < 0)
+			die_errno("Could not create directory %s", path);
+	}
+	write_path(execution->environment, O_TRUNC, &(struct buffer){.data = must_dup("")});
+	write_path(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
+}
+
+static void
+do_image(struct execution *execution, const struct step *step)
+{
+	char *const *arguments = step->arguments;
+	char *directory = must_format("%s/overlay", execution->runtime);
+	bool fuse = strcmp(arguments[1], "fuse") == 0;
+
+	image_mount(&(struct image){
+	    .file = arguments[0],
+	    .squashfuse = arguments[2],
+	    .fuse_overlayfs = fuse ? arguments[3] : NULL,
+	    .directory = directory,
+	});
+	execution->rootfs = directory;
+}
+
+static void
+do_rootfs(struct execution *execution, const struct step *step)
+{
+	execution->rootfs = step->arguments[0];
+}
+
+static void
+do_prepare(struct execution *execution, const struct step *step)
+{
+	const char *rootfs = execution->rootfs;
+	cleanup_free char *pid = must_format("%d", (int)execution->pid);
+
+	(void)step;
+	if (mount(rootfs, rootfs, NULL, MS_BIND, NULL) < 0 || mount(NULL, rootfs, NULL, MS_SLAVE, NULL) < 0)
+		die_errno("Could not mount the root file system %s", rootfs);
+	fstab_mount("none / none remount,bind,nosuid,nodev", "start", rootfs, 0);
+	if ((execution->root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		die_errno("Could not open the root file system %s", rootfs);
+	set_variable("ENROOT_PID", pid);
+	set_variable("ENROOT_ROOTFS", rootfs);
+	set_variable("ENROOT_ENVIRON", execution->environment);
+	set_variable("ENROOT_MOUNTS", execution->mounts);
+}
+
+/* Only there to end a blocking flock(2). */
+static void
+on_alarm(int number)
+{
+	(void)number;
+}
+
+/* flock(2) with a limit. The timer is one of our own: an alarm(2) that the caller has set goes on to the command. */
+static int
+lock_within(int fd, long seconds)
+{
+	struct sigaction action = {.sa_handler = on_alarm}, old;
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+	/* Repeated, for the case that the first one comes before the call. */
+	struct itimerspec limit = {.it_value = {.tv_sec = seconds}, .it_interval = {.tv_nsec = 100000000}};
+	sigset_t alarm_set, old_set;
+	timer_t timer;
+	int result;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -1;
+	sigemptyset(&alarm_set);
+	sigaddset(&alarm_set, SIGALRM);
+	if (sigaction(SIGALRM, &action, &old) < 0 || sigprocmask(SIG_UNBLOCK, &alarm_set, &old_set) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 || timer_settime(timer, 0, &limit, NULL) < 0)
+		return -1;
+	result = flock(fd, LOCK_EX);
+	(void)timer_delete(timer);
+	(void)sigprocmask(SIG_SETMASK, &old_set, NULL);
+	(void)sigaction(SIGALRM, &old, NULL);
+	return result;
+}
+
+static void
+do_lock(struct execution *execution, const struct step *step)
+{
+	long seconds;
+
+	if (!parse_number(step->arguments[0], 0, 86400, &seconds))
+		die("Invalid start plan: %s is no time", step->arguments[0]);
+	execution->lock = openat(execution->root, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (execution->lock < 0)
+		die_errno("Could not open %s/.lock", execution->rootfs);
+	if (lock_within(execution->lock, seconds) < 0)
+		die("Could not lock the root file system %s: another start has held it for %ld seconds", execution->rootfs,
+		    seconds);
+}
+
+static void
+do_config(struct execution *execution, const struct step *step)
+{
+	script_open(&execution->script, step->arguments[0], step->arguments + 1);
+}
+
+static void
+do_environ_rootfs(struct execution *execution, const struct step *step)
+{
+	append_from_rootfs(execution->environment, execution->root, step->arguments[0]);
+}
+
+static void
+do_environ_file(struct execution *execution, const struct step *step)
+{
+	append_file(execution->environment, step->arguments[0]);
+}
+
+static void
+do_environ_text(struct execution *execution, const struct step *step)
+{
+	append_text(execution->environment, step->arguments[0]);
+}
+
+static void
+do_environ_format(struct execution *execution, const struct step *step)
+{
+	struct buffer source = {0}, text = {0};
+
+	(void)step;
+	read_path(execution->environment, &source);
+	environ_format(source.data, &text);
+	write_path(execution->environment, O_TRUNC, &text);
+	free(source.data);
+	free(text.data);
+}
+
+static void
+do_mounts_rootfs(struct execution *execution, const struct step *step)
+{
+	append_from_rootfs(execution->mounts, execution->root, step->arguments[0]);
+}
+
+static void
+do_mounts_file(struct execution *execution, const struct step *step)
+{
+	append_file(execution->mounts, step->arguments[0]);
+}
+
+static void
+do_mounts_text(struct execution *execution, const struct step *step)
+{
+	append_text(execution->mounts, step->arguments[0]);
+}
+
+static void
+do_function(struct execution *execution, const struct step *step)
+{
+	script_call(&execution->script, step->arguments[0], step->arguments[1]);
+}
+
+static void
+mount_pass(const struct execution *execution, long pass)
+{
+	struct buffer text = {0};
+
+	read_path(execution->mounts, &text);
+	fstab_mount(text.data, execution->mounts, execution->rootfs, pass);
+	free(text.data);
+}
+
+static void
+do_mount(struct execution *execution, const struct step *step)
+{
+	long pass;
+
+	if (!parse_number(step->arguments[0], INT_MIN, INT_MAX, &pass))
+		die("Invalid start plan: %s is no pass number", step->arguments[0]);
+	mount_pass(execution, pass);
+}
+
+static void
+do_hooks_begin(struct execution *execution, const struct step *step)
+{
+	cleanup_free char *aside = must_format("%s~", execution->mounts);
+
+	(void)step;
+	if (rename(execution->mounts, aside) < 0)
+		die_errno("Could not set %s aside", execution->mounts);
+	write_path(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
+}
+
+static void
+do_hook(struct execution *execution, const struct step *step)
+{
+	(void)execution;
+	script_run_hook(step->arguments[0]);
+}
+
+static void
+do_hooks_end(struct execution *execution, const struct step *step)
+{
+	cleanup_free char *aside = must_format("%s~", execution->mounts);
+
+	(void)step;
+	mount_pass(execution, 0);
+	if (rename(aside, execution->mounts) < 0)
+		die_errno("Could not bring %s back", execution->mounts);
+}
+
+static void
+do_rc_file(struct execution *execution, const struct step *step)
+{
+	read_path(step->arguments[0], &execution->rc);
+	execution->has_rc = true;
+}
+
+static void
+do_rc_function(struct execution *execution, const struct step *step)
+{
+	cleanup_free char *path = must_format("%s/rc", execution->runtime);
+
+	(void)step;
+	script_call(&execution->script, "rc", "rc");
+	if (access(path, F_OK) == 0) {
+		read_path(path, &execution->rc);
+		execution->has_rc = true;
+	}
+}
+
+static void
+do_readonly(struct execution *execution, const struct step *step)
+{
+	(void)step;
+	fstab_mount("none / none remount,bind,nosuid,nodev,ro", "start", execution->rootfs, 0);
+}
+
+static void
+do_protect(struct execution *execution, const struct step *step)
+{
+	static const struct {
+		const char *name;
+		mode_t type;
+		const char *entry;
+	} parts[] = {
+	    {".enroot", S_IFDIR, "%s/.enroot /.enroot none rbind,nosuid,nodev,ro,private\n"},
+	    {".lock", S_IFREG, "%s/.lock /.lock none bind,nosuid,nodev,noexec,ro,private\n"},
+	};
+	struct stat status;
+
+	(void)step;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); ++i) {
+		char path[64], to[64];
+		cleanup_fd int fd = openat(execution->root, parts[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 || fstat(fd, &status) < 0 || (status.st_mode & S_IFMT) != parts[i].type)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (mount(path, path, NULL, MS_BIND | (parts[i].type == S_IFDIR ? MS_REC : 0), NULL) < 0)
+			die_errno("Could not protect /%s in the container", parts[i].name);
+		snprintf(to, sizeof(to), "none /%s none remount,bind,nosuid,nodev,ro", parts[i].name);
+		fstab_mount(to, "start", execution->rootfs, 0);
+	}
+}
+
+static noreturn void
+do_command(struct execution *execution, const struct step *step)
+{
+	struct buffer environment = {0};
+	struct login login = {
+	    .rootfs = execution->rootfs,
+	    .environment = &environment,
+	    .script = execution->has_rc ? &execution->rc : NULL,
+	    .login = strcmp(step->arguments[0], "login") == 0,
+	    .command = step->arguments + 1,
+	};
+
+	script_close(&execution->script);
+	close_fd(&execution->lock);
+	close_fd(&execution->root);
+	read_path(execution->environment, &environment);
+	login_switch_root(execution->rootfs);
+	login_drop_privileges();
+	namespace_allow_speculation();
+#ifdef HARDENED
+	close_from(STDERR_FILENO + 1);
+#endif
+	login_execute(&login);
+}
+
+static const struct step_kind kinds[] = {
+    {"setenv", 2, 2, do_setenv},
+    {"unsetenv", 1, 1, do_unsetenv},
+    {"unshare", 1, 7, do_unshare},
+    {"runtime", 1, 1, do_runtime},
+    {"image", 4, 4, do_image},
+    {"rootfs", 1, 1, do_rootfs},
+    {"prepare", 0, 0, do_prepare},
+    {"lock", 1, 1, do_lock},
+    {"config", 1, SIZE_MAX, do_config},
+    {"environ-rootfs", 1, 1, do_environ_rootfs},
+    {"environ-file", 1, 1, do_environ_file},
+    {"environ-text", 1, 1, do_environ_text},
+    {"environ-format", 0, 0, do_environ_format},
+    {"mounts-rootfs", 1, 1, do_mounts_rootfs},
+    {"mounts-file", 1, 1, do_mounts_file},
+    {"mounts-text", 1, 1, do_mounts_text},
+    {"function", 2, 2, do_function},
+    {"mount", 1, 1, do_mount},
+    {"hooks-begin", 0, 0, do_hooks_begin},
+    {"hook", 1, 1, do_hook},
+    {"hooks-end", 0, 0, do_hooks_end},
+    {"rc-file", 1, 1, do_rc_file},
+    {"rc-function", 0, 0, do_rc_function},
+    {"readonly", 0, 0, do_readonly},
+    {"protect", 0, 0, do_protect},
+    {"command", 1, SIZE_MAX, do_command},
+    {NULL, 0, 0, NULL},
+};
+
+void
+execute_plan(struct buffer *text)
+{
+	struct execution execution = {.pid = getpid(), .root = -1, .lock = -1};
+	struct plan plan = plan_parse(text, kinds);
+
+	for (size_t i = 0; i < plan.count; ++i)
+		plan.steps[i].kind->perform(&execution, &plan.steps[i]);
+	/* The last step is the command, which does not come back. */
+	abort();
+}
