@@ -19,7 +19,7 @@ function report(level: Level, message: string): void {
 }
 
 let send: (level: Level, message: string) => void = (level, message) => {
-  if (level !== "DEBUG" || process.env["ENROOT_DEBUG"]) report(level, message);
+  if (level !== "DEBUG" || process.env.ENROOT_DEBUG) report(level, message);
 };
 
 /** Puts consola between callers and the reporter: levels, and one place to plug others in. */
@@ -27,7 +27,7 @@ export async function openLog(): Promise<void> {
   const { createConsola } = await import("consola/core");
   const names: Record<string, Level> = { info: "INFO", warn: "WARN", error: "ERROR", debug: "DEBUG" };
   const logger = createConsola({
-    level: process.env["ENROOT_DEBUG"] ? 4 : 3,
+    level: process.env.ENROOT_DEBUG ? 4 : 3,
     throttle: 0,
     reporters: [{ log: ({ type, args }) => report(names[type] ?? "INFO", args.map(String).join(" ")) }],
   });

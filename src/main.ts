@@ -13,7 +13,7 @@ try {
   process.exitCode = await runEnroot(process.argv.slice(2));
 } catch (error) {
   log.error(explain(error).replaceAll("\n", " "));
-  if (process.env["ENROOT_DEBUG"]) console.error(error);
+  if (process.env.ENROOT_DEBUG) console.error(error);
   process.exitCode = 1;
 }
 process.exit();

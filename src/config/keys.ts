@@ -43,14 +43,24 @@ export const keys: readonly Key[] = [
   key("UNSHARE_PID", "boolean", "no", "New PID namespace, as --pid does"),
   key("UNSHARE_IPC", "boolean", "no", "New IPC namespace and a small /dev, as --ipc does"),
   key("UNSHARE_UTS", "boolean", "no", "New UTS namespace, as --uts does"),
-  key("NATIVE_OVERLAYFS", "boolean", "yes", "Overlay of the kernel for images that are started (no: fuse-overlayfs)"),
+  key(
+    "NATIVE_OVERLAYFS",
+    "boolean",
+    "yes",
+    "Overlay of the kernel for images that are started (no: fuse-overlayfs)",
+  ),
   key("BUNDLE_ALL", "boolean", "no", "Bundles carry the user's configuration too"),
   key("BUNDLE_CHECKSUM", "boolean", "no", "Bundles carry a checksum"),
   key("FORCE_OVERRIDE", "boolean", "no", "As if --force was always given"),
   key("MOUNT_HOME", "boolean", "no", "Mount the home directory (read by a hook)"),
   key("RESTRICT_DEV", "boolean", "no", "A small /dev (read by a hook)"),
   key("STORAGE_BACKEND", "text", "dir", "Where containers live: dir or zfs"),
-  key("TEMPLATE_WARM_SECONDS", "text", "604800", "How long an unused template is kept (0: not, inf: for ever)"),
+  key(
+    "TEMPLATE_WARM_SECONDS",
+    "text",
+    "604800",
+    "How long an unused template is kept (0: not, inf: for ever)",
+  ),
   key("TEMPLATE_PRESSURE_THRESHOLD", "text", "80", "Percent of the quota from which unused templates go"),
   key("ZFS_IMPORT_FORMAT", "text", "pointer", "What import makes on zfs: pointer or squashfs"),
   key("ZFS_LAYER_CHAIN", "boolean", "no", "One dataset a layer instead of one an image"),
@@ -63,5 +73,5 @@ export function isConfigurable(name: string): boolean {
 
 /** Whether a value means "switched off" (bash enroot: the same spellings). */
 export function isOff(value: string): boolean {
-  return /^(no?|N[oO]?|[fF](alse)?|False|FALSE)$/.test(value);
+  return /^(no?|N[oO]?|[fF](alse)?|FALSE)$/.test(value);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where this installation keeps its parts, worked out from where the engine itself is.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** Directories of one installation. */
@@ -25,21 +25,9 @@ export function findPlaces(executable = process.execPath): Places {
   if (existsSync(beside)) return { library: here, sysconf: beside, helpers: here };
   const prefix = resolve(here, "../..");
   const sysconf = join(prefix, "etc/enroot");
-  return { library: here, sysconf: existsSync(sysconf) ? sysconf : "/etc/enroot", helpers: join(prefix, "bin") };
-}
-
-/** Home directory of the calling user: $HOME, else the password database (Slurm epilogs have no HOME). */
-export function homeDirectory(home: string | undefined): string {
-  if (home) return home;
-  const uid = String(process.getuid?.() ?? 0);
-  try {
-    for (const line of readFileSync("/etc/passwd", "utf8").split("\n")) {
-      const fields = line.split(":");
-      if (fields[2] === uid && fields[5]) return fields[5];
-    }
-  } catch {
-    // No local database: the directory service is asked next.
-  }
-  const entry = Bun.spawnSync(["/usr/bin/getent", "passwd", uid], { stderr: "ignore" });
-  return entry.stdout.toString().split(":")[5] || "/";
+  return {
+    library: here,
+    sysconf: existsSync(sysconf) ? sysconf : "/etc/enroot",
+    helpers: join(prefix, "bin"),
+  };
 }

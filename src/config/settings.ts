@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration, and the only reader of the environment. May import: errors.
-import { hostname, userInfo } from "node:os";
+// The configuration, and the only reader of the environment. May import: system (account, shell), log, errors.
 import { join, resolve } from "node:path";
+import { version } from "../../package.json";
 import { EnrootError } from "../errors.ts";
-import { type Expansion, expand } from "./expand.ts";
-import { readConfiguration } from "./file.ts";
+import { expand } from "./expand.ts";
+import { parseConfiguration, readConfiguration } from "./file.ts";
 import { isOff, type Key, keys } from "./keys.ts";
-import { findPlaces, homeDirectory, type Places } from "./places.ts";
+import { findPlaces, type Places } from "./places.ts";
+import { callerValues, evaluate, expansionOver, setBaseDirectories, type Values } from "./values.ts";
 
 /** Everything that is configured, parsed once. Paths are absolute; times in seconds; 0 means no limit. */
 export interface Settings {
@@ -51,84 +52,63 @@ export interface Settings {
   readonly exported: ReadonlyMap<string, string>;
 }
 
-/** Where a value came from, for messages. */
-type Values = Map<string, { readonly value: string; readonly origin: string }>;
-
 /**
  * Reads the configuration files and the environment.
  * @throws EnrootError Usage for a value that cannot be what its setting needs, naming where it came from
  */
 export async function loadSettings(
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  places: Places = findPlaces(),
 ): Promise<Settings> {
-  const places = findPlaces();
   const configFile = join(places.sysconf, "enroot.conf");
   const values = callerValues(environment);
-  const expansion = expansionOver(values);
   for (const entry of readConfiguration(configFile)) {
-    if (environment[entry.name]) continue;
-    values.set(entry.name, { value: expand(entry.value, expansion), origin: entry.origin });
+    // What is set already stays: the environment beats the files, and an earlier line a later one.
+    if (values.get(entry.name)?.text) continue;
+    const text = evaluate(entry, values);
+    if (text) values.set(entry.name, { text, origin: entry.origin });
   }
-  applyDefaults(values, places, expansion);
+  setBaseDirectories(values);
+  applyDefaults(values, places);
+  values.set("ENROOT_VERSION", { text: version, origin: "the program" });
   return toSettings(values, places, configFile);
 }
 
 /**
- * The same settings with directives of a configuration script or options put over them.
+ * The same settings with others put over them, as options do.
  * @throws EnrootError as `loadSettings`
  */
 export function overrideSettings(settings: Settings, changes: ReadonlyMap<string, string>): Settings {
-  const values: Values = new Map();
-  for (const [name, value] of settings.environment) values.set(name, { value, origin: name });
-  for (const [name, value] of changes) values.set(name, { value, origin: name });
+  const values = valuesOf(settings);
+  for (const [name, text] of changes) values.set(name, { text, origin: "the command line" });
   return toSettings(values, findPlaces(), settings.configFile);
 }
 
-function callerValues(environment: Readonly<Record<string, string | undefined>>): Values {
-  const values: Values = new Map();
-  for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && name !== "ENROOT_PLAN_FD") values.set(name, { value, origin: `the environment` });
+/**
+ * The same settings with the `#ENROOT_X=y` lines of a configuration script put over them.
+ * @param file the script's name, for messages
+ * @throws EnrootError as `loadSettings`
+ */
+export function directSettings(settings: Settings, script: string, file: string): Settings {
+  const values = valuesOf(settings);
+  const directives = script.replace(/^(?!#[ \t]*ENROOT_).*$/gm, "").replace(/^#/gm, "");
+  for (const entry of parseConfiguration(directives, file)) {
+    const text = evaluate(entry, values);
+    if (text !== undefined) values.set(entry.name, { text, origin: entry.origin });
   }
-  return values;
+  return toSettings(values, findPlaces(), settings.configFile);
 }
 
-function expansionOver(values: Values): Expansion {
-  const variable = (name: string): string | undefined => values.get(name)?.value;
-  return {
-    variable,
-    home: () => homeDirectory(variable("HOME")),
-    command: (script) => wellKnown(script.trim()) ?? runShell(script, values),
-  };
+function valuesOf(settings: Settings): Values {
+  return new Map([...settings.environment].map(([name, text]) => [name, { text, origin: name }]));
 }
 
-/** The commands that nearly every site has in its enroot.conf, without a process for each. */
-function wellKnown(script: string): string | undefined {
-  if (script === "id -u") return String(process.getuid?.() ?? 0);
-  if (script === "id -g") return String(process.getgid?.() ?? 0);
-  if (script === "nproc") return String(navigator.hardwareConcurrency);
-  if (script === "hostname") return hostname();
-  if (script === "id -un" || script === "whoami") return userInfo().username;
-  return undefined;
-}
-
-function runShell(script: string, values: Values): string {
-  const env = Object.fromEntries([...values].map(([name, { value }]) => [name, value]));
-  const shell = Bun.spawnSync(["/bin/bash", "--norc", "-c", script], { env, stdin: "ignore", stderr: "pipe" });
-  if (shell.exitCode !== 0) {
-    throw new EnrootError("Usage", `Invalid configuration: ${script}: ${shell.stderr.toString().trim()}`);
-  }
-  return shell.stdout.toString().replace(/\n+$/, "");
-}
-
-function applyDefaults(values: Values, places: Places, expansion: Expansion): void {
+function applyDefaults(values: Values, places: Places): void {
+  const expansion = expansionOver(values, "the default");
   for (const key of keys) {
-    if (values.get(key.name)?.value) continue;
-    const value = placeOf(key, places) ?? expand(key.fallback, expansion);
-    if (value) values.set(key.name, { value, origin: "the default" });
-  }
-  for (const key of keys) {
-    const value = values.get(key.name)?.value;
-    if (key.kind === "boolean" && value !== undefined && isOff(value)) values.delete(key.name);
+    if (values.get(key.name)?.text) continue;
+    const text = placeOf(key, places) ?? expand(key.fallback, expansion);
+    if (text) values.set(key.name, { text, origin: "the default" });
   }
 }
 
@@ -139,13 +119,15 @@ function placeOf(key: Key, places: Places): string | undefined {
 }
 
 function toSettings(values: Values, places: Places, configFile: string): Settings {
-  for (const [name, { value }] of values) if (name.startsWith("ENROOT_") && isOff(value)) values.delete(name);
-  const text = (name: string): string | undefined => values.get(`ENROOT_${name}`)?.value || undefined;
+  for (const [name, { text }] of values) if (name.startsWith("ENROOT_") && isOff(text)) values.delete(name);
+  const text = (name: string): string | undefined => values.get(`ENROOT_${name}`)?.text || undefined;
   const path = (name: string): string => resolve(text(name) ?? "/");
   const flag = (name: string): boolean => text(name) !== undefined;
   const number = (name: string): number => parseNumber(`ENROOT_${name}`, values);
-  const environment = new Map([...values].map(([name, { value }]) => [name, value]));
-  const exported = [...environment].filter(([name]) => name.startsWith("ENROOT_")).sort(([a], [b]) => (a < b ? -1 : 1));
+  const environment = new Map([...values].map(([name, value]) => [name, value.text]));
+  const exported = [...environment]
+    .filter(([name]) => name.startsWith("ENROOT_"))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     libraryPath: path("LIBRARY_PATH"),
     sysconfPath: path("SYSCONF_PATH"),
@@ -187,10 +169,12 @@ function toSettings(values: Values, places: Places, configFile: string): Setting
 
 function parseNumber(name: string, values: Values): number {
   const entry = values.get(name);
-  if (!entry) return 0;
-  const number = Number(entry.value);
-  if (/^\d+$/.test(entry.value) && Number.isSafeInteger(number)) return number;
-  throw new EnrootError("Usage", `Invalid number for ${name}: ${entry.value} (from ${entry.origin})`);
+  if (!entry?.text) return 0;
+  // Times may have a fraction, counts not.
+  const form = name.endsWith("_TIMEOUT") ? /^\d+(\.\d+)?$/ : /^\d+$/;
+  const number = Number(entry.text);
+  if (form.test(entry.text) && number <= Number.MAX_SAFE_INTEGER) return number;
+  throw new EnrootError("Usage", `Invalid number for ${name}: ${entry.text} (from ${entry.origin})`);
 }
 
 function parseBackend(value: string | undefined): "dir" | "zfs" {

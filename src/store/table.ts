@@ -11,7 +11,9 @@ import type { Store } from "./store.ts";
  */
 export async function openStore(backend: "dir" | "zfs", data: string): Promise<Store> {
   if (backend === "zfs") {
-    throw new EnrootError("Unsupported", "Not in this version: ENROOT_STORAGE_BACKEND=zfs", { hint: "use dir" });
+    throw new EnrootError("Unsupported", "Not in this version: ENROOT_STORAGE_BACKEND=zfs", {
+      hint: "use dir",
+    });
   }
   ensureDirectory(data, "ENROOT_DATA_PATH");
   return (await import("./dir/dir-store.ts")).openDirStore(data);

@@ -36,7 +36,9 @@ function join(directory: string, rest: string): string {
 /** Where the store's directory is inside its file system: device and path, as mountinfo's root field would have it. */
 function locate(data: string): { device: string; prefix: string } | undefined {
   const path = realpathSync(data);
-  const holding = readMounts("self").filter(({ point }) => point === "/" || path === point || path.startsWith(`${point}/`));
+  const holding = readMounts("self").filter(
+    ({ point }) => point === "/" || path === point || path.startsWith(`${point}/`),
+  );
   const mount = holding.reduce<Mount | undefined>(
     (best, next) => (best === undefined || next.point.length >= best.point.length ? next : best),
     undefined,
@@ -51,7 +53,9 @@ export function findContainerProcesses(data: string): ContainerProcess[] {
   const store = locate(data);
   const seen = new Set([namespaceOf("self", "mnt")]);
   const found: ContainerProcess[] = [];
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   for (const pid of pids.sort((a, b) => a - b)) {
     const namespace = namespaceOf(pid, "mnt");
     if (namespace === undefined || seen.has(namespace)) continue;
@@ -60,7 +64,10 @@ export function findContainerProcesses(data: string): ContainerProcess[] {
       if (!lstatSync(`/proc/${pid}/root/.lock`).isFile()) continue;
       const root = readMounts(pid).find(({ point }) => point === "/");
       const inStore = root && store && root.device === store.device && root.root.startsWith(store.prefix);
-      found.push({ ...describeProcess(pid), name: inStore ? root.root.slice(store.prefix.length) : undefined });
+      found.push({
+        ...describeProcess(pid),
+        name: inStore ? root.root.slice(store.prefix.length) : undefined,
+      });
     } catch {
       // Gone, or not ours to look at.
     }

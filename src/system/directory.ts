@@ -18,5 +18,7 @@ export function ensureDirectory(path: string, setting: string): void {
       cause,
     });
   }
-  throw new EnrootError("Usage", `Not a directory: ${path}`, { hint: `set ${setting} to a directory of yours` });
+  throw new EnrootError("Usage", `Not a directory: ${path}`, {
+    hint: `set ${setting} to a directory of yours`,
+  });
 }

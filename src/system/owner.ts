@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Marks of ownership in temporary names: host, PID and start time, so that neither another machine on a shared file
-// system nor a number used again is taken for the owner.
-import { readFileSync } from "node:fs";
+// Marks of ownership in temporary names: machine, PID namespace, PID and start time, so that neither another machine on
+// a shared file system, nor a PID of another namespace, nor a PID used again is taken for the owner.
+import { lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /** Start time of a process in clock ticks after boot (proc(5), stat field 22), or undefined when it is gone. */
@@ -16,17 +16,23 @@ export function startTime(pid: number | "self"): string | undefined {
 
 let count = 0;
 
-function host(): string {
-  return hostname().replace(/[^A-Za-z0-9-]/g, "_");
+function place(): string {
+  const namespace = readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
+  return `${hostname().replace(/[^A-Za-z0-9-]/g, "_")}.${namespace}`;
 }
 
-/** `HOST.PID.START.N`: unique, and tells whether its maker still runs. */
+/** `HOST.NAMESPACE.PID.START.N`: unique, and tells whether its maker still runs. */
 export function ownTag(): string {
-  return `${host()}.${process.pid}.${startTime("self") ?? 0}.${count++}`;
+  return `${place()}.${process.pid}.${startTime("self") ?? 0}.${count++}`;
 }
 
-/** Whether `tag` was made on this machine by a process that is gone. Anything else is not ours to judge. */
+/** Whether `tag` was made here by a process that is gone. Anything else is not ours to judge. */
 export function isAbandoned(tag: string): boolean {
-  const form = /^([A-Za-z0-9_-]+)\.(\d+)\.(\d+)\.\d+$/.exec(tag);
-  return form !== null && form[1] === host() && startTime(Number(form[2])) !== form[3];
+  const form = /^([A-Za-z0-9_-]+\.\d+)\.(\d+)\.(\d+)\.\d+$/.exec(tag);
+  return form !== null && form[1] === place() && startTime(Number(form[2])) !== form[3];
+}
+
+/** Whether a file belongs to the caller: of other users' processes /proc may show nothing, and prove nothing. */
+export function isOwn(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }

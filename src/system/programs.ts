@@ -13,7 +13,7 @@ export function programPath(path: string | undefined): readonly string[] {
 }
 
 /** Absolute path of a program, or undefined. */
-export function findProgram(name: string, path = process.env["PATH"]): string | undefined {
+export function findProgram(name: string, path = process.env.PATH): string | undefined {
   return programPath(path)
     .map((directory) => `${directory}/${name}`)
     .find(isExecutable);
@@ -27,7 +27,9 @@ export function findProgram(name: string, path = process.env["PATH"]): string | 
 export function requireProgram(name: string, debianPackage: string): string {
   const found = findProgram(name);
   if (found) return found;
-  throw new EnrootError("Tool", `Command not found: ${name}`, { hint: `install the package ${debianPackage}` });
+  throw new EnrootError("Tool", `Command not found: ${name}`, {
+    hint: `install the package ${debianPackage}`,
+  });
 }
 
 function isExecutable(file: string): boolean {

@@ -1,53 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole directory trees, with whatever permissions an image gave them.
-import { existsSync, readFileSync } from "node:fs";
+// Whole directory trees, with whatever names, depths and permissions an image gave them. rm, chmod and find go by
+// descriptor, so that neither a path longer than the kernel takes nor a name that is not UTF-8 stops them.
+import { lstatSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { EnrootError } from "../errors.ts";
-import { run, runSuccessfully } from "./process.ts";
+import { describeErrno, errnoOf } from "./errno.ts";
+import { runSilent } from "./process.ts";
 import { requireProgram } from "./programs.ts";
+import { abortSignal } from "./signals.ts";
 
 /** Turns mountinfo's octal escapes back into characters. */
 export function unescapeMount(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }
 
-/** Mount points strictly below `directory` in this mount namespace. */
-function mountsBelow(directory: string): string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => unescapeMount(line.split(" ")[4] ?? ""))
-    .filter((mount) => mount.startsWith(`${directory}/`));
+/** Whether there is anything at `path`, a dangling symbolic link included. */
+export function isPresent(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(errnoOf(cause) ?? "")) return false;
+    throw new EnrootError("Tool", `Could not read ${path}: ${describeErrno(cause)}`, { cause });
+  }
 }
 
 /**
- * Deletes a tree. Symbolic links are deleted, not followed; nothing below a mount is touched.
- * @throws EnrootError Unsupported when something is mounted in it, Tool when files resist
+ * Checks that deleting `directory` would not reach into something that is mounted.
+ * @throws EnrootError Unsupported
  */
-export async function removeTree(directory: string): Promise<void> {
-  const mount = mountsBelow(directory)[0];
-  if (mount) {
-    throw new EnrootError("Unsupported", `Could not delete ${directory}: ${mount} is mounted in it`, {
+export function refuseMounts(directory: string): void {
+  const real = join(realpathSync(dirname(directory)), basename(directory));
+  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
+    const point = unescapeMount(line.split(" ", 5)[4] ?? "");
+    if (point !== real && !point.startsWith(`${real}/`)) continue;
+    throw new EnrootError("Unsupported", `Could not delete ${directory}: ${point} is mounted`, {
       hint: "unmount it first",
     });
   }
-  const rm = requireProgram("rm", "coreutils");
-  const argv = [rm, "-rf", "--one-file-system", "--", directory] as const;
-  if ((await run({ argv: [...argv] })).status === 0) return;
-  if (existsSync(directory)) {
-    await run({ argv: [requireProgram("chmod", "coreutils"), "-Rf", "u+rwX", "--", directory] });
-  }
-  const { status, stderr } = await run({ argv: [...argv] });
-  if (status !== 0) throw new EnrootError("Tool", `Could not delete ${directory}: ${stderr.trim().split("\n").at(-1)}`);
+}
+
+/**
+ * Deletes a tree; nothing there is fine. Symbolic links are deleted, not followed, and no mount is entered.
+ * @param cancel ends it early; a clean-up passes undefined, because it must get to its end
+ * @throws EnrootError Unsupported when something is mounted in it, Tool when files resist
+ */
+export async function removeTree(
+  directory: string,
+  cancel: AbortSignal | undefined = abortSignal(),
+): Promise<void> {
+  if (!isPresent(directory)) return;
+  refuseMounts(directory);
+  const rm = [requireProgram("rm", "coreutils"), "-rf", "--one-file-system", "--", directory] as const;
+  if ((await runSilent(rm, cancel)).status === 0 || !isPresent(directory)) return;
+  await runSilent([requireProgram("chmod", "coreutils"), "-Rf", "u+rwX", "--", directory], cancel);
+  const { status, stderr } = await runSilent(rm, cancel);
+  if (status === 0 || !isPresent(directory)) return;
+  const words = stderr.trim().split("\n").at(-1)?.split(": ").at(-1)?.toLowerCase();
+  throw new EnrootError("Tool", `Could not delete ${directory}: ${words ?? "interrupted"}`);
 }
 
 /**
  * Lets the owner read every file and write every directory: some distributions' files assume CAP_DAC_OVERRIDE.
- * Device nodes are deleted: they have no business outside of a container.
+ * Device nodes are deleted: they have no business outside of a container. What resists is left as it is.
  */
 export async function openPermissions(directory: string): Promise<void> {
-  const find = requireProgram("find", "findutils");
   const chmod = requireProgram("chmod", "coreutils");
-  await runSuccessfully({ argv: [chmod, "-R", "u+rX", "--", directory] });
+  await runSilent([chmod, "-Rf", "u+rX", "--", directory]);
   const directories = ["-type", "d", "!", "-perm", "-u=w", "-exec", chmod, "u+w", "{}", "+"];
   const devices = ["(", "-type", "b", "-o", "-type", "c", ")", "-delete"];
-  await runSuccessfully({ argv: [find, directory, "-xdev", ...directories, "-o", ...devices] });
+  await runSilent([
+    requireProgram("find", "findutils"),
+    directory,
+    "-xdev",
+    ...directories,
+    "-o",
+    ...devices,
+  ]);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../config/settings.ts";
 import { openStore } from "../store/table.ts";
-import { findContainerProcesses, type ContainerProcess } from "../system/container-processes.ts";
+import { type ContainerProcess, findContainerProcesses } from "../system/container-processes.ts";
 
 /** What `enroot list` is asked for. */
 export interface ListRequest {
@@ -44,6 +44,8 @@ function tableRows(name: string, processes: readonly ContainerProcess[]): string
 function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  ");
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join("  ");
   return rows.map((row) => `${line(row)}\n`).join("");
 }

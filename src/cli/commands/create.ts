@@ -8,7 +8,12 @@ export const spec: CommandSpec = {
   operands: "IMAGE",
   description: "Unpack an image file as a container.",
   options: [
-    { long: "name", short: "n", value: "NAME", text: 'Name of the container (default: the file name less ".sqsh")' },
+    {
+      long: "name",
+      short: "n",
+      value: "NAME",
+      text: 'Name of the container (default: the file name less ".sqsh")',
+    },
     { long: "force", short: "f", text: "Replace a container of that name" },
   ],
   minOperands: 1,

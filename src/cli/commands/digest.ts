@@ -7,7 +7,9 @@ export const spec: CommandSpec = {
   name: "digest",
   operands: "URI",
   description: "Print the sha256 digest of an image in a registry, as chosen for an architecture.",
-  options: [{ long: "arch", short: "a", value: "ARCH", text: "Architecture of the image (default: this machine's)" }],
+  options: [
+    { long: "arch", short: "a", value: "ARCH", text: "Architecture of the image (default: this machine's)" },
+  ],
   minOperands: 1,
   maxOperands: 1,
   sections: [{ title: "URI", lines: ["docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]"] }],
