@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Boot: run the command line, print what went wrong in one line, exit.
+// Boot: run the command line, print what went wrong in one line, exit. May import: cli, system/signals, errors, log.
 import { runEnroot } from "./cli/run.ts";
 import { EnrootError } from "./errors.ts";
 import { log } from "./log.ts";
+import { interruption } from "./system/signals.ts";
 
 function explain(error: unknown): string {
   if (error instanceof EnrootError) return error.hint ? `${error.message} (${error.hint})` : error.message;
-  return error instanceof Error ? error.message : String(error);
+  return `Internal error: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-try {
-  process.exitCode = await runEnroot(process.argv.slice(2));
-} catch (error) {
-  log.error(explain(error).replaceAll("\n", " "));
-  if (process.env.ENROOT_DEBUG) console.error(error);
-  process.exitCode = 1;
+async function main(): Promise<number> {
+  try {
+    return await runEnroot(process.argv.slice(2));
+  } catch (error) {
+    // After a signal everything fails; that the process ends by the signal says enough.
+    await interruption();
+    log.error(explain(error).replace(/\s*\n\s*/g, " "));
+    log.debug(Bun.inspect(error));
+    return 1;
+  }
 }
-process.exit();
+
+process.exit(await main());

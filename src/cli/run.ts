@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the words of the command line to a command's exit status. May import: config, errors, log, the commands.
-import { writeSync } from "node:fs";
 import { type CommandDef, defineCommand, runCommand } from "citty";
+import { prepareDirectories } from "../config/directories.ts";
 import { loadSettings } from "../config/settings.ts";
 import { log } from "../log.ts";
 import type { CommandModule } from "./command.ts";
 import { parseArguments } from "./grammar.ts";
+import { print } from "./output.ts";
 import { table } from "./table.ts";
 import { commandUsage, programUsage } from "./usage.ts";
-
-/** Prints on stdout, whole, whatever the other end does with it. */
-function print(text: string): void {
-  try {
-    writeSync(1, text);
-  } catch {
-    // Nobody reads: not the command's fault.
-  }
-}
 
 function help(status: number): number {
   print(programUsage(Object.entries(table).map(([name, { summary }]) => [name, summary])));
@@ -35,8 +27,10 @@ async function perform({ spec, run }: CommandModule, args: readonly string[]): P
     return 1;
   }
   const { options, operands } = parsed;
+  const settings = await loadSettings();
+  prepareDirectories(settings);
   return run({
-    settings: await loadSettings(),
+    settings,
     flag: (long) => options.has(long),
     value: (long) => options.get(long)?.at(-1),
     values: (long) => options.get(long) ?? [],

@@ -10,22 +10,18 @@ export interface Row {
 
 const row = (summary: string, load: Row["load"]): Row => ({ summary, load });
 
-async function planned(name: string): Promise<CommandModule> {
-  return (await import("./commands/planned.ts")).plannedCommand(name);
-}
-
 /** The table, in the order of the usage text. */
 export const table: Readonly<Record<string, Row>> = {
-  batch: row("Start a container as a configuration script says", () => planned("batch")),
-  bundle: row("Make a self-extracting bundle of an image", () => planned("bundle")),
+  batch: row("Start a container as a configuration script says", () => import("./commands/batch.ts")),
+  bundle: row("Make a self-extracting bundle of an image", () => import("./commands/bundle.ts")),
   create: row("Unpack an image as a container", () => import("./commands/create.ts")),
   digest: row("Print the digest of an image in a registry", () => import("./commands/digest.ts")),
-  exec: row("Run a command in a running container", () => planned("exec")),
-  export: row("Make an image of a container", () => planned("export")),
+  exec: row("Run a command in a running container", () => import("./commands/exec.ts")),
+  export: row("Make an image of a container", () => import("./commands/export.ts")),
   import: row("Make an image file of an image in a registry", () => import("./commands/import.ts")),
   info: row("Show the configuration", () => import("./commands/info.ts")),
   list: row("List containers", () => import("./commands/list.ts")),
-  load: row("Make a container of an image in a registry", () => planned("load")),
+  load: row("Make a container of an image in a registry", () => import("./commands/load.ts")),
   remove: row("Delete containers", () => import("./commands/remove.ts")),
   start: row("Start a container", () => import("./commands/start.ts")),
   version: row("Print the version", () => import("./commands/version.ts")),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { printDigest } from "../../usecases/digest.ts";
 import type { CommandSpec, Invocation } from "../command.ts";
+import { print } from "../output.ts";
 
 /** What `enroot digest` accepts. */
 export const spec: CommandSpec = {
@@ -17,6 +18,6 @@ export const spec: CommandSpec = {
 
 /** Prints the digest alone. */
 export async function run({ settings, value, operands }: Invocation): Promise<number> {
-  process.stdout.write(`${await printDigest({ settings, uri: operands[0] ?? "", arch: value("arch") })}\n`);
+  print(`${await printDigest({ settings, uri: operands[0] ?? "", arch: value("arch") })}\n`);
   return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { version } from "../../../package.json";
 import type { CommandSpec, Invocation } from "../command.ts";
+import { print } from "../output.ts";
 
 /** What `enroot info` accepts. */
 export const spec: CommandSpec = {
@@ -15,7 +16,7 @@ export const spec: CommandSpec = {
 /** Prints the configuration. */
 export async function run({ settings }: Invocation): Promise<number> {
   const lines = [...settings.exported].map(([name, value]) => `  ${name}=${value}`);
-  process.stdout.write(
+  print(
     `Enroot version: ${version}\nConfig file: ${settings.configFile}\n\nEnvironment variables:\n${lines.join("\n")}\n`,
   );
   return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listContainers } from "../../usecases/list.ts";
 import type { CommandSpec, Invocation } from "../command.ts";
+import { print } from "../output.ts";
 
 /** What `enroot list` accepts. */
 export const spec: CommandSpec = {
@@ -14,6 +15,6 @@ export const spec: CommandSpec = {
 
 /** Prints the names, or the table. */
 export async function run({ settings, flag }: Invocation): Promise<number> {
-  process.stdout.write(await listContainers({ settings, fancy: flag("fancy") }));
+  print(await listContainers({ settings, fancy: flag("fancy") }));
   return 0;
 }

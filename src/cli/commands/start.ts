@@ -10,8 +10,18 @@ export const spec: CommandSpec = {
 Without a command script COMMAND runs by itself; without COMMAND, a shell.`,
   options: [
     { long: "conf", short: "c", value: "CONFIG", text: "Configuration script, a bash file" },
-    { long: "env", short: "e", value: "KEY[=VAL]", text: "Set a variable in the container (KEY alone: as it is here)" },
-    { long: "mount", short: "m", value: "FSTAB", text: "Mount something of the host: fstab fields between colons" },
+    {
+      long: "env",
+      short: "e",
+      value: "KEY[=VAL]",
+      text: "Set a variable in the container (KEY alone: as it is here)",
+    },
+    {
+      long: "mount",
+      short: "m",
+      value: "FSTAB",
+      text: "Mount something of the host: fstab fields between colons",
+    },
     { long: "rc", value: "SCRIPT", text: "Command script to use instead of the container's" },
     { long: "root", short: "r", text: "Be root in the container" },
     { long: "rw", short: "w", text: "Make the root file system writable" },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { version } from "../../../package.json";
 import type { CommandSpec } from "../command.ts";
+import { print } from "../output.ts";
 
 /** What `enroot version` accepts. */
 export const spec: CommandSpec = {
@@ -14,6 +15,6 @@ export const spec: CommandSpec = {
 
 /** Prints the version alone. */
 export async function run(): Promise<number> {
-  process.stdout.write(`${version}\n`);
+  print(`${version}\n`);
   return 0;
 }

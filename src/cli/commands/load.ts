@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CommandSpec } from "../command.ts";
+import { refuse } from "./planned.ts";
+
+/** What `enroot load` accepts. */
+export const spec: CommandSpec = {
+  name: "load",
+  operands: "URI",
+  description: "Make a container of an image in a registry, without an image file between them.",
+  options: [
+    {
+      long: "arch",
+      short: "a",
+      value: "ARCH",
+      text: "Architecture of the image (default: this machine's)",
+    },
+    { long: "name", short: "n", value: "NAME", text: "Name of the container (default: made from the URI)" },
+    { long: "force", short: "f", text: "Replace a container of that name" },
+  ],
+  minOperands: 1,
+  maxOperands: 1,
+  sections: [{ title: "URI", lines: ["docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]"] }],
+};
+
+export const run = refuse("load");
