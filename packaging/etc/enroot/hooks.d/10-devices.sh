@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A /dev of its own with the few devices that every program may expect.
+set -eu
+
+[ -n "${ENROOT_RESTRICT_DEV-}${ENROOT_UNSHARE_IPC-}" ] || exit 0
+
+if [ -n "${ENROOT_UNSHARE_IPC-}" ]; then
+    shared_memory='tmpfs  /dev/shm     tmpfs   x-create=dir,rw,nosuid,noexec,nodev,mode=1777,private
+                   mqueue /dev/mqueue  mqueue  x-create=dir,rw,nosuid,noexec,nodev,private,nofail,silent'
+else
+    shared_memory='/dev/shm    /dev/shm    none  x-create=dir,bind,rw,nosuid,noexec,nodev,rslave
+                   /dev/mqueue /dev/mqueue none  x-create=dir,bind,rw,nosuid,noexec,nodev,rslave,nofail,silent'
+fi
+console=
+if [ -t 0 ]; then
+    console="$(readlink -f /proc/self/fd/0) /dev/console none x-create=file,bind,rw,nosuid,noexec,private"
+fi
+
+enroot-mount --root "${ENROOT_ROOTFS}" - <<EOF
+none           /dev            none    x-detach,nofail,silent
+tmpfs          /dev            tmpfs   x-create=dir,rw,nosuid,noexec,mode=755,slave
+/dev/null      /dev/null       none    x-create=file,bind,rw,nosuid,noexec,private
+/dev/zero      /dev/zero       none    x-create=file,bind,rw,nosuid,noexec,private
+/dev/full      /dev/full       none    x-create=file,bind,rw,nosuid,noexec,private
+/dev/random    /dev/random     none    x-create=file,bind,rw,nosuid,noexec,private
+/dev/urandom   /dev/urandom    none    x-create=file,bind,rw,nosuid,noexec,private
+/dev/tty       /dev/tty        none    x-create=file,bind,rw,nosuid,noexec,private
+devpts         /dev/pts        devpts  x-create=dir,rw,nosuid,noexec,newinstance,ptmxmode=0666,mode=620,slave
+/dev/hugepages /dev/hugepages  none    x-create=dir,bind,rw,nosuid,noexec,nodev,rslave,nofail,silent
+/dev/log       /dev/log        none    x-create=file,bind,rw,nosuid,noexec,nodev,private,nofail,silent
+${shared_memory}
+${console}
+EOF
+
+cd -P -- "${ENROOT_ROOTFS}"
+root=${PWD%/}
+cd -P -- dev
+# A link of the image must not lead us to the host's /dev.
+case "${PWD}/" in "${root}"/*) ;; *) exit 0 ;; esac
+ln -s /proc/self/fd fd
+ln -s /dev/pts/ptmx ptmx
+ln -s /proc/self/fd/0 stdin
+ln -s /proc/self/fd/1 stdout
+ln -s /proc/self/fd/2 stderr

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start plan as data (docs/plan.md), and its two written forms. May import: errors, image, store (types), system.
+
+/** One step: its name and its arguments. */
+export type Step = readonly [name: StepName, ...args: string[]];
+
+/** The steps that the launcher knows. */
+export type StepName =
+  | "setenv"
+  | "unsetenv"
+  | "unshare"
+  | "runtime"
+  | "image"
+  | "rootfs"
+  | "prepare"
+  | "lock"
+  | "config"
+  | "environ-rootfs"
+  | "environ-file"
+  | "environ-text"
+  | "environ-format"
+  | "mounts-rootfs"
+  | "mounts-file"
+  | "mounts-text"
+  | "function"
+  | "mount"
+  | "hooks-begin"
+  | "hook"
+  | "hooks-end"
+  | "rc-file"
+  | "rc-function"
+  | "readonly"
+  | "protect"
+  | "command";
+
+const header = "enroot-plan 1";
+
+/** A plan as the launcher reads it: NUL-terminated strings. */
+export function encodePlan(steps: readonly Step[]): Uint8Array {
+  const words = steps.flatMap(([name, ...args]) => [name, String(args.length), ...args]);
+  return Buffer.from(`${[header, ...words].join("\0")}\0`);
+}
+
+/** A plan for people: one step a line, arguments quoted. */
+export function printPlan(steps: readonly Step[]): string {
+  const lines = steps.map(([name, ...args]) => [name, ...args.map((arg) => JSON.stringify(arg))].join(" "));
+  return `${lines.join("\n")}\n`;
+}
