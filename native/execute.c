@@ -270,7 +270,7 @@ do_lock(struct execution *execution, const struct step *step)
 
 	if (!parse_number(step->arguments[0], 0, 86400, &seconds))
 		die("Invalid start plan: %s is no time", step->arguments[0]);
-	execution->lock = openat(execution->root, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	execution->lock = openat(execution->root, ".lock", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (execution->lock < 0)
 		die_errno("Could not open %s/.lock", execution->rootfs);
 	if (lock_within(execution->lock, seconds) < 0)
@@ -423,14 +423,14 @@ do_protect(struct execution *execution, const struct step *step)
 		mode_t type;
 		const char *entry;
 	} parts[] = {
-	    {".enroot", S_IFDIR, "%s/.enroot /.enroot none rbind,nosuid,nodev,ro,private\n"},
-	    {".lock", S_IFREG, "%s/.lock /.lock none bind,nosuid,nodev,noexec,ro,private\n"},
+	    {".enroot", S_IFDIR, "none /.enroot none remount,bind,nosuid,nodev,ro"},
+	    {".lock", S_IFREG, "none /.lock none remount,bind,nosuid,nodev,noexec,ro"},
 	};
 	struct stat status;
 
 	(void)step;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); ++i) {
-		char path[64], to[64];
+		char path[64];
 		cleanup_fd int fd = openat(execution->root, parts[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
 		if (fd < 0 || fstat(fd, &status) < 0 || (status.st_mode & S_IFMT) != parts[i].type)
@@ -438,8 +438,7 @@ do_protect(struct execution *execution, const struct step *step)
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		if (mount(path, path, NULL, MS_BIND | (parts[i].type == S_IFDIR ? MS_REC : 0), NULL) < 0)
 			die_errno("Could not protect /%s in the container", parts[i].name);
-		snprintf(to, sizeof(to), "none /%s none remount,bind,nosuid,nodev,ro", parts[i].name);
-		fstab_mount(to, "start", execution->rootfs, 0);
+		fstab_mount(parts[i].entry, "start", execution->rootfs, 0);
 	}
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DiffId } from "./digest.ts";
+// Image configurations: of registries (OCI, lower case), and as daemons' inspect prints them (upper case).
+import { z } from "zod";
+import { EnrootError } from "../errors.ts";
+import { type DiffId, isDigest } from "./digest.ts";
 
 /** What enroot reads of an image configuration, every field present and of one shape. */
 export interface ImageConfig {
@@ -14,4 +17,55 @@ export interface ImageConfig {
   readonly labels: ReadonlyMap<string, string>;
   /** Digests of the uncompressed layers, bottom first. */
   readonly diffIds: readonly DiffId[];
+  /** RFC 3339 time at which the image was made, if it says. */
+  readonly created: string | undefined;
+}
+
+/** Largest configuration that is read, in bytes. */
+export const configLimit = 8 << 20;
+
+const words = z.union([z.array(z.string()), z.string().transform((text) => [text])]).nullish();
+const schema = z.object({
+  architecture: z.string().nullish(),
+  created: z.string().nullish(),
+  config: z
+    .object({
+      Env: z.array(z.string()).nullish(),
+      Entrypoint: words,
+      Cmd: words,
+      WorkingDir: z.string().nullish(),
+      Volumes: z.record(z.string(), z.unknown()).nullish(),
+      Labels: z.record(z.string(), z.string()).nullish(),
+    })
+    .nullish(),
+  rootfs: z.object({ diff_ids: z.array(z.string().refine(isDigest)).nullish() }).nullish(),
+});
+
+/**
+ * Parses the configuration of an image.
+ * @throws EnrootError Corrupt when it is none
+ */
+export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
+  const parsed = schema.safeParse(parseJson(bytes, what));
+  if (!parsed.success) throw new EnrootError("Corrupt", `Invalid image configuration: ${what}`, { cause: parsed.error });
+  const { architecture, config, rootfs, created } = parsed.data;
+  return {
+    architecture: architecture ?? "",
+    env: config?.Env ?? [],
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
+    workingDir: config?.WorkingDir || "/",
+    volumes: Object.keys(config?.Volumes ?? {}),
+    labels: new Map(Object.entries(config?.Labels ?? {})),
+    diffIds: rootfs?.diff_ids ?? [],
+    created: created ?? undefined,
+  };
+}
+
+function parseJson(bytes: Uint8Array, what: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new EnrootError("Corrupt", `Invalid image configuration: ${what}`, { cause });
+  }
 }

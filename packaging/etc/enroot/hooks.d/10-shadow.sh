@@ -5,8 +5,13 @@ set -eu
 
 read -r uid _ < /proc/self/uid_map
 read -r gid _ < /proc/self/gid_map
-read -r nobody < /proc/sys/kernel/overflowuid
-read -r nogroup < /proc/sys/kernel/overflowgid
+# These cannot be read byte by byte, as this shell's read does.
+{
+    read -r nobody
+    read -r nogroup
+} <<EOF
+$(cat /proc/sys/kernel/overflowuid /proc/sys/kernel/overflowgid)
+EOF
 
 # The caller as the host knows it; ids without a name get one made of their number.
 IFS=: read -r user _ _ user_gid gecos home shell <<EOF
