@@ -27,7 +27,10 @@ export function parseArguments(spec: CommandSpec, args: readonly string[]): Pars
     const { option, attached } = findOption(spec, arg);
     if (!option) return { kind: "usage", problem: `unknown option ${arg}` };
     const value = option.value === undefined ? "" : (attached ?? args[++at]);
-    if (option.value !== undefined && !value) return { kind: "usage", problem: `${arg} needs a value` };
+    if (option.value !== undefined && !value) {
+      const name = attached === undefined ? arg : `--${option.long}`;
+      return { kind: "usage", problem: `${name} needs a value` };
+    }
     if (option.value === undefined && attached !== undefined) {
       return { kind: "usage", problem: `--${option.long} takes no value` };
     }

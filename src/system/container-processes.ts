@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running containers, found from outside: a process is in one when the root of its mount namespace has a /.lock and is
-// mounted from a directory of the store. Nothing is recorded at start: what keeps a container alive may be a process
-// that joined it later (Slurm tasks do), so only the namespaces tell.
+// Running containers, found from outside: a process is in one when the root of its mount namespace has a /.lock, and
+// in a container of ours when that root is a directory of the store. Nothing is recorded at start: what keeps a
+// container alive may be a process that joined it later (Slurm tasks do), so only the namespaces tell.
 import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { describeProcess, type ProcessDescription } from "./process-description.ts";
 import { unescapeMount } from "./tree.ts";
@@ -18,66 +18,81 @@ interface Mount {
   readonly point: string;
 }
 
-function readMounts(pid: number | "self"): Mount[] {
-  return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const fields = line.split(" ");
-      const [device = "", root = "", point = ""] = [fields[2], fields[3], fields[4]];
-      return { device, root: unescapeMount(root), point: unescapeMount(point) };
-    });
+function parseMount(line: string): Mount {
+  const [, , device = "", root = "", point = ""] = line.split(" ", 5);
+  return { device, root: unescapeMount(root), point: unescapeMount(point) };
 }
 
-function join(directory: string, rest: string): string {
-  return `${directory === "/" ? "" : directory}${rest}`;
+function readMounts(pid: number | "self"): Mount[] {
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map(parseMount);
 }
 
 /** Where the store's directory is inside its file system: device and path, as mountinfo's root field would have it. */
 function locate(data: string): { device: string; prefix: string } | undefined {
   const path = realpathSync(data);
-  const holding = readMounts("self").filter(
-    ({ point }) => point === "/" || path === point || path.startsWith(`${point}/`),
-  );
-  const mount = holding.reduce<Mount | undefined>(
-    (best, next) => (best === undefined || next.point.length >= best.point.length ? next : best),
-    undefined,
-  );
+  const holds = ({ point }: Mount): boolean =>
+    point === "/" || path === point || path.startsWith(`${point}/`);
+  // Of two mounts on one point the later one covers the earlier.
+  const mount = readMounts("self")
+    .filter(holds)
+    .reduce<Mount | undefined>(
+      (best, next) => (best && best.point.length > next.point.length ? best : next),
+      undefined,
+    );
   if (!mount) return undefined;
   const below = mount.point === "/" ? path : path.slice(mount.point.length);
-  return { device: mount.device, prefix: `${join(mount.root, below === "/" ? "" : below)}/` };
+  return { device: mount.device, prefix: `${mount.root}/${below}/`.replace(/\/{2,}/g, "/") };
 }
 
 /** All containers' processes that the caller may see, by PID. Processes that vanish meanwhile are left out. */
 export function findContainerProcesses(data: string): ContainerProcess[] {
   const store = locate(data);
-  const seen = new Set([namespaceOf("self", "mnt")]);
+  // Neither the host's own namespace nor ours is a container, however many processes are in them.
+  const done = new Set([namespaceOf("self"), namespaceOf(1)]);
   const found: ContainerProcess[] = [];
-  const pids = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-  for (const pid of pids.sort((a, b) => a - b)) {
-    const namespace = namespaceOf(pid, "mnt");
-    if (namespace === undefined || seen.has(namespace)) continue;
-    seen.add(namespace);
+  for (const pid of visiblePids()) {
+    const namespace = namespaceOf(pid);
+    if (namespace === undefined || done.has(namespace)) continue;
+    const root = containerRoot(pid);
+    if (!root) continue;
     try {
-      if (!lstatSync(`/proc/${pid}/root/.lock`).isFile()) continue;
-      const root = readMounts(pid).find(({ point }) => point === "/");
-      const inStore = root && store && root.device === store.device && root.root.startsWith(store.prefix);
+      const inStore = store && root.device === store.device && root.root.startsWith(store.prefix);
       found.push({
         ...describeProcess(pid),
         name: inStore ? root.root.slice(store.prefix.length) : undefined,
       });
+      done.add(namespace);
     } catch {
-      // Gone, or not ours to look at.
+      // Gone meanwhile: another process of its namespace stands for it.
     }
   }
   return found;
 }
 
-function namespaceOf(pid: number | "self", kind: "mnt"): string | undefined {
+/** PIDs in ascending order; without those of other users, whose namespaces only root may read. */
+function visiblePids(): number[] {
+  const user = process.geteuid?.();
+  return readdirSync("/proc")
+    .filter((name) => name >= "0" && name < ":")
+    .map(Number)
+    .filter((pid) => user === 0 || lstatSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === user)
+    .sort((a, b) => a - b);
+}
+
+/** The root mount of the container that a process is in; undefined when it is in none, or gone. */
+function containerRoot(pid: number): Mount | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/${kind}`);
+    if (!lstatSync(`/proc/${pid}/root/.lock`, { throwIfNoEntry: false })?.isFile()) return undefined;
+    return readMounts(pid).find(({ point }) => point === "/");
+  } catch {
+    return undefined;
+  }
+}
+
+function namespaceOf(pid: number | "self"): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
   } catch {
     return undefined;
   }

@@ -63,6 +63,8 @@ function stateOf(pid: number, fields: readonly string[]): string {
   ].join("");
 }
 
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 const two = (value: number): string => String(value).padStart(2, "0");
 
 /** STIME: the hour today, else the day, else the year. */
@@ -70,7 +72,7 @@ function clock(date: Date): string {
   const now = new Date();
   if (date.toDateString() === now.toDateString()) return `${two(date.getHours())}:${two(date.getMinutes())}`;
   if (date.getFullYear() !== now.getFullYear()) return String(date.getFullYear());
-  return `${date.toLocaleString("en", { month: "short" })}${two(date.getDate())}`;
+  return `${months[date.getMonth()]}${two(date.getDate())}`;
 }
 
 /** ETIME: `[[DD-]HH:]MM:SS`. */

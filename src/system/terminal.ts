@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readSync, writeSync } from "node:fs";
+import { isatty } from "node:tty";
 
-/** Asks on stderr and reads one line of stdin: only `y` or `Y` is yes; the end of input is no. */
-export async function askYesNo(question: string): Promise<boolean> {
-  writeSync(2, `${question} [y/N] `);
+/**
+ * Reads one line of stdin as an answer: only `y` and `Y` are yes. The question is put on a terminal only.
+ * @returns undefined at the end of input
+ */
+export function askYesNo(question: string): boolean | undefined {
+  if (isatty(0)) writeSync(2, `${question} [y/N] `);
   const line = readLine();
-  return line === "y" || line === "Y";
+  return line === undefined ? undefined : /^[yY]$/.test(line.trim());
 }
 
-function readLine(): string {
+/** Byte by byte: what follows the line may be meant for somebody else. */
+function readLine(): string | undefined {
   const byte = Buffer.alloc(1);
-  let line = "";
+  const line: number[] = [];
   for (;;) {
-    let count = 0;
-    try {
-      count = readSync(0, byte, 0, 1, null);
-    } catch {
-      return line;
-    }
-    if (count === 0 || byte[0] === 10) return line.trim();
-    line += byte.toString("latin1");
+    if (!readByte(byte)) return line.length > 0 ? Buffer.from(line).toString() : undefined;
+    if (byte[0] === 10) return Buffer.from(line).toString();
+    line.push(byte[0] ?? 0);
+  }
+}
+
+function readByte(byte: Buffer): boolean {
+  try {
+    return readSync(0, byte, 0, 1, null) > 0;
+  } catch {
+    // Closed, or a terminal that is not ours any more: nobody answers.
+    return false;
   }
 }

@@ -29,7 +29,7 @@ export async function listContainers({ settings, fancy }: ListRequest): Promise<
 function tableRows(name: string, processes: readonly ContainerProcess[]): string[][] {
   if (processes.length === 0) return [[name]];
   return processes.map((process, index) => [
-    index === 0 ? name : " ",
+    index === 0 ? name : "",
     String(process.pid),
     process.comm,
     process.state,
@@ -41,8 +41,11 @@ function tableRows(name: string, processes: readonly ContainerProcess[]): string
   ]);
 }
 
+/** Columns padded to their widest cell, two spaces between them, nothing after the last. */
 function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = header.map((_, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../config/settings.ts";
+import { EnrootError } from "../errors.ts";
 import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { askYesNo } from "../system/terminal.ts";
@@ -20,6 +21,14 @@ export async function removeContainers({ settings, names, force }: RemoveRequest
   const store = await openStore(settings.storageBackend, settings.dataPath);
   for (const name of containers) {
     const rootfs = await store.rootfs(name);
-    if (force || (await askYesNo(`Do you really want to delete ${rootfs}?`))) await store.remove(name);
+    if (force || confirmed(rootfs)) await store.remove(name);
   }
+}
+
+function confirmed(rootfs: string): boolean {
+  const answer = askYesNo(`Delete ${rootfs} and everything in it?`);
+  if (answer !== undefined) return answer;
+  throw new EnrootError("Usage", `Not deleted, since nobody answered: ${rootfs}`, {
+    hint: "--force deletes without asking",
+  });
 }
