@@ -81,6 +81,11 @@ engine_environment(bool plan)
 static noreturn void
 execute_engine(const char *engine, char *argv[], bool plan)
 {
+	char directory[PATH_MAX];
+
+	/* The engine's runtime refuses to start in a directory that has been deleted; ours stays where it is. */
+	if (getcwd(directory, sizeof(directory)) == NULL && chdir("/") < 0)
+		die_errno("Could not change directory: /");
 	execve(engine, argv, engine_environment(plan));
 	die_errno("Could not execute %s", engine);
 }

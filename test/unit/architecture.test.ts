@@ -45,7 +45,7 @@ const packages: Readonly<Record<string, string>> = {
 const powers: readonly { readonly use: RegExp; readonly by: RegExp }[] = [
   { use: /\bBun\.spawn|node:child_process|\bBun\.\$/, by: /^system\// },
   { use: /(?<![.\w])fetch\(|\bBun\.(connect|listen|serve)\b|node:(https?|net|tls)"/, by: /^system\// },
-  { use: /\bprocess\.env\b/, by: /^(config\/|log\.ts|system\/programs\.ts)/ },
+  { use: /\bprocess\.env\b/, by: /^(config\/|log\.ts|system\/(programs|http)\.ts)/ },
   { use: /\bprocess\.exit\b/, by: /^main\.ts/ },
   { use: /\bprocess\.kill\(process\.pid/, by: /^system\/signals\.ts/ },
   { use: /\bconsole\./, by: /^$/ },
