@@ -166,6 +166,11 @@ keep(int container, int ready)
 		(void)pause();
 	while (retry_eintr(poll(&event, 1, -1)) < 1)
 		continue;
+	/* They would end with us, but reaped by a stranger, at a time of its choosing. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)kill(0, SIGTERM);
+	while (retry_eintr(waitpid(-1, NULL, 0)) > 0)
+		continue;
 	exit(EXIT_SUCCESS);
 }
 

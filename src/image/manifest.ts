@@ -79,7 +79,8 @@ function parseJson(bytes: Uint8Array, what: string): z.infer<typeof envelope> {
 
 function parseIndex(outer: unknown, what: string): Manifest {
   const parsed = index.safeParse(outer);
-  if (!parsed.success) throw new EnrootError("Corrupt", `Invalid manifest list: ${what}`, { cause: parsed.error });
+  if (!parsed.success)
+    throw new EnrootError("Corrupt", `Invalid manifest list: ${what}`, { cause: parsed.error });
   const manifests = parsed.data.manifests.map(({ digest: child, platform: on }) => ({
     digest: child,
     architecture: on?.architecture ?? "",
@@ -91,7 +92,8 @@ function parseIndex(outer: unknown, what: string): Manifest {
 
 function parseImage(outer: unknown, what: string): Manifest {
   const parsed = manifest.safeParse(outer);
-  if (!parsed.success) throw new EnrootError("Corrupt", `Invalid image manifest: ${what}`, { cause: parsed.error });
+  if (!parsed.success)
+    throw new EnrootError("Corrupt", `Invalid image manifest: ${what}`, { cause: parsed.error });
   const { config, layers } = parsed.data;
   if (!/^$|image\.(config\.)?v1\+json$|container\.image\.v1\+json$|octet-stream$/.test(config.mediaType)) {
     throw new EnrootError("Unsupported", `Not a container image but ${config.mediaType}: ${what}`);
@@ -121,12 +123,20 @@ function fitness(entry: PlatformManifest, architecture: string): number {
  * Chooses the manifest of an index for an architecture: a plain or baseline variant before special ones.
  * @throws EnrootError NotFound, listing what there is
  */
-export function selectPlatform(manifests: readonly PlatformManifest[], architecture: string, what: string): Digest {
+export function selectPlatform(
+  manifests: readonly PlatformManifest[],
+  architecture: string,
+  what: string,
+): Digest {
   const rated = manifests.map((entry) => ({ entry, rate: fitness(entry, architecture) }));
   const best = rated.filter(({ rate }) => rate >= 0).sort((a, b) => b.rate - a.rate)[0];
   if (best) return best.entry.digest;
   const known = manifests.filter(({ os }) => os !== "unknown");
-  const names = [...new Set(known.map(({ os, architecture: name, variant }) => [os, name, variant].filter(Boolean).join("/")))];
+  const names = [
+    ...new Set(
+      known.map(({ os, architecture: name, variant }) => [os, name, variant].filter(Boolean).join("/")),
+    ),
+  ];
   throw new EnrootError("NotFound", `No image for ${architecture}: ${what}`, {
     hint: `it exists for ${names.join(", ") || "nothing"}`,
   });

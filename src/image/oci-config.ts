@@ -47,7 +47,8 @@ const schema = z.object({
  */
 export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
   const parsed = schema.safeParse(parseJson(bytes, what));
-  if (!parsed.success) throw new EnrootError("Corrupt", `Invalid image configuration: ${what}`, { cause: parsed.error });
+  if (!parsed.success)
+    throw new EnrootError("Corrupt", `Invalid image configuration: ${what}`, { cause: parsed.error });
   const { architecture, config, rootfs, created } = parsed.data;
   return {
     architecture: architecture ?? "",

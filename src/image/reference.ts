@@ -20,7 +20,8 @@ const hubNames = new Set(["docker.io", "index.docker.io", dockerHub]);
 // Grammar of the distribution project (reference.go), with what bash enroot accepted besides (`.-_` runs).
 const repositoryForm = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/;
 const tagForm = /^\w[\w.-]{0,127}$/;
-const registryForm = /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+const registryForm =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
 function invalid(uri: string, why: string): EnrootError {
   return new EnrootError("Usage", `Invalid image reference: ${uri}`, { hint: why });
@@ -36,7 +37,8 @@ export function parseReference(uri: string): ImageReference {
   const { rest: afterUser, user } = takeUser(uri.slice("docker://".length));
   const { rest: beforeDigest, digest } = takeDigest(afterUser, uri);
   const { registry, rest } = takeRegistry(beforeDigest);
-  if (registry !== undefined && !registryForm.test(registry)) throw invalid(uri, `${registry} is no registry`);
+  if (registry !== undefined && !registryForm.test(registry))
+    throw invalid(uri, `${registry} is no registry`);
   const colon = rest.indexOf(":");
   const repository = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? undefined : rest.slice(colon + 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { printDigest } from "../../usecases/digest.ts";
+import { findDigest } from "../../usecases/digest.ts";
 import type { CommandSpec, Invocation } from "../command.ts";
 import { print } from "../output.ts";
 
@@ -18,6 +18,6 @@ export const spec: CommandSpec = {
 
 /** Prints the digest alone. */
 export async function run({ settings, value, operands }: Invocation): Promise<number> {
-  print(`${await printDigest({ settings, uri: operands[0] ?? "", arch: value("arch") })}\n`);
+  print(`${await findDigest({ settings, uri: operands[0] ?? "", arch: value("arch") })}\n`);
   return 0;
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The distribution protocol (OCI distribution specification 1.1): manifests and blobs of one repository.
+import { createHash } from "node:crypto";
+import { EnrootError } from "../../errors.ts";
+import { type Digest, isDigest, parseDigest } from "../../image/digest.ts";
+import { acceptedTypes, manifestLimit } from "../../image/manifest.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../system/http.ts";
+import type { Authenticator } from "./auth.ts";
+import { readBody } from "./body.ts";
+
+/** One repository of one registry. */
+export interface Repository {
+  readonly http: HttpClient;
+  readonly auth: Authenticator;
+  readonly registry: string;
+  readonly name: string;
+  readonly allowHttp: boolean;
+}
+
+/** A manifest's exact bytes and the digest that they have. */
+export interface ManifestBytes {
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+}
+
+function urlOf({ registry, name, allowHttp }: Repository, path: string): string {
+  return `${allowHttp ? "http" : "https"}://${registry}/v2/${name}/${path}`;
+}
+
+/** One request, authenticated as the registry asks. A 401 of a token that has run out is answered by a new one, once. */
+async function authorized(repository: Repository, request: HttpRequest): Promise<HttpResponse> {
+  let authorization = await repository.auth.header();
+  for (let attempt = 0; ; attempt++) {
+    const response = await repository.http({ ...request, authorization });
+    if (response.status !== 401 || attempt >= 1 + Number(authorization === undefined)) return response;
+    await response.body?.cancel();
+    await repository.auth.renew(response, authorization);
+    authorization = await repository.auth.header();
+  }
+}
+
+/**
+ * Fetches a manifest.
+ * @param reference a tag or a digest; the bytes are checked against a digest
+ * @throws EnrootError NotFound, Registry, Corrupt
+ */
+export async function fetchManifest(repository: Repository, reference: string): Promise<ManifestBytes> {
+  const url = urlOf(repository, `manifests/${reference}`);
+  const response = await authorized(repository, { url, headers: { Accept: acceptedTypes } });
+  const bytes = await readBody(response, manifestLimit);
+  if (response.status !== 200)
+    throw refusal(repository, response, `image ${repository.name}:${reference}`, bytes);
+  const digest = parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+  if (isDigest(reference) && digest !== reference) {
+    throw new EnrootError(
+      "Corrupt",
+      `Digest mismatch: the manifest ${reference} of ${repository.registry} is ${digest}`,
+    );
+  }
+  return { bytes, digest };
+}
+
+/** Where a blob is fetched from, and from which byte on. */
+export interface BlobRequest {
+  readonly digest: Digest;
+  readonly offset: number;
+  /** Strong validator of the bytes that are there already. */
+  readonly validator?: string | undefined;
+}
+
+/**
+ * Asks for a blob.
+ * @returns the response: 200 with all of it, 206 with the rest, or 416
+ * @throws EnrootError NotFound, Registry
+ */
+export async function fetchBlob(
+  repository: Repository,
+  { digest, offset, validator }: BlobRequest,
+): Promise<HttpResponse> {
+  const url = urlOf(repository, `blobs/${digest}`);
+  const range = { Range: `bytes=${offset}-`, ...(validator === undefined ? {} : { "If-Range": validator }) };
+  const response = await authorized(repository, { url, headers: offset > 0 ? range : {} });
+  if ([200, 206, 416].includes(response.status)) return response;
+  throw refusal(repository, response, `blob ${digest}`, await readBody(response, 1 << 20));
+}
+
+/** What the registry itself says, in one line without control characters. */
+function serverWords(body: Uint8Array): string {
+  const text = new TextDecoder().decode(body.subarray(0, 4096));
+  const words = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? "";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be printed
+  return words
+    .replace(/\\./g, " ")
+    .replace(/[\x00-\x1f\x7f-\x9f]/g, " ")
+    .slice(0, 200);
+}
+
+function refusal(
+  repository: Repository,
+  { status, url }: HttpResponse,
+  what: string,
+  body: Uint8Array,
+): EnrootError {
+  const words = serverWords(body);
+  const where = `${what} in ${repository.registry}`;
+  if (status === 404)
+    return new EnrootError("NotFound", `No such ${where}`, { hint: "check its name, tag and registry" });
+  if (status === 401 || status === 403) {
+    return new EnrootError("Registry", `Access denied to ${where}${words ? `: ${words}` : ""}`, {
+      hint: "it may not exist, or need other credentials",
+    });
+  }
+  if (status === 429) {
+    return new EnrootError(
+      "Registry",
+      `Too many requests to ${repository.registry}${words ? `: ${words}` : ""}`,
+      {
+        hint: "wait, or log in; ENROOT_TRANSFER_RETRIES makes enroot try again",
+      },
+    );
+  }
+  return new EnrootError("Registry", `URL ${url} returned error code: ${status}${words ? ` ${words}` : ""}`);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// docker://: an image of a registry as an ImageSource.
+import { readFileSync } from "node:fs";
+import type { Settings } from "../../config/settings.ts";
+import { EnrootError } from "../../errors.ts";
+import type { Digest } from "../../image/digest.ts";
+import type { ImageSource, LayerDescriptor } from "../../image/image-source.ts";
+import { type Manifest, parseManifest, selectPlatform } from "../../image/manifest.ts";
+import { configLimit, parseImageConfig } from "../../image/oci-config.ts";
+import { canonicalUri, parseReference, referenceOf } from "../../image/reference.ts";
+import { log } from "../../log.ts";
+import { openHttp } from "../../system/http.ts";
+import { readCredentials } from "../credentials.ts";
+import type { ImageRequest } from "../source.ts";
+import { openAuth } from "./auth.ts";
+import { openBlobCache } from "./blob-cache.ts";
+import { fetchManifest, type Repository } from "./client.ts";
+import { openDownloads } from "./downloads.ts";
+
+/** How deep indexes may stand in indexes. */
+const nesting = 3;
+
+interface Resolved {
+  readonly digest: Digest;
+  readonly image: Extract<Manifest, { kind: "image" }>;
+}
+
+async function openRepository(uri: string, settings: Settings, signal: AbortSignal): Promise<Repository> {
+  const { registry, repository, user } = parseReference(uri);
+  const { environment, allowHttp, configPath } = settings;
+  const http = await openHttp({
+    connectTimeout: settings.connectTimeout,
+    transferTimeout: settings.transferTimeout,
+    retries: settings.transferRetries,
+    allowHttp,
+    environment,
+    signal,
+  });
+  const file = readCredentials(configPath, environment);
+  const auth = openAuth({ http, registry, repository, user, file, allowHttp });
+  return { http, auth, registry, name: repository, allowHttp };
+}
+
+async function resolveManifest(repository: Repository, reference: string, arch: string): Promise<Resolved> {
+  const what = `${repository.registry}/${repository.name}:${reference}`;
+  let wanted = reference;
+  for (let depth = 0; depth <= nesting; depth++) {
+    const { bytes, digest } = await fetchManifest(repository, wanted);
+    const manifest = parseManifest(bytes, what);
+    if (manifest.kind === "image") return { digest, image: manifest };
+    wanted = selectPlatform(manifest.manifests, arch, what);
+  }
+  throw new EnrootError("Corrupt", `Too many indexes within each other: ${what}`);
+}
+
+/** Digest of the manifest that a docker:// URI means for an architecture. */
+export async function resolveDockerDigest({ uri, arch, settings, signal }: ImageRequest): Promise<Digest> {
+  const repository = await openRepository(uri, settings, signal);
+  return (await resolveManifest(repository, referenceOf(parseReference(uri)), arch)).digest;
+}
+
+/** Resolves a docker:// URI and begins to fetch its layers. */
+export async function openDockerImage(request: ImageRequest): Promise<ImageSource> {
+  const { uri, arch, settings, signal } = request;
+  const reference = parseReference(uri);
+  const repository = await openRepository(uri, settings, signal);
+  log.info("Querying registry for permission grant");
+  log.info("Fetching image manifest");
+  const { digest, image } = await resolveManifest(repository, referenceOf(reference), arch);
+  const cache = openBlobCache(settings.cachePath);
+  const downloads = openDownloads({ repository, cache, settings, signal, onProgress: request.onProgress });
+  if (image.config.size > configLimit)
+    throw new EnrootError("Corrupt", `Image configuration is too large: ${uri}`);
+  const what = canonicalUri(reference);
+  const config = parseImageConfig(readFileSync(await downloads.obtain(image.config)), what);
+  checkLayers(image.layers, config.diffIds, what);
+  if (config.architecture !== "" && config.architecture !== arch) {
+    log.warn(`Image architecture doesn't match the requested one: ${config.architecture} != ${arch}`);
+  }
+  const files = await downloads.start(image.layers);
+  return {
+    uri: what,
+    manifestDigest: digest,
+    configDigest: image.config.digest,
+    config,
+    layers: image.layers,
+    layerFile: (index) => files[index] ?? Promise.reject(new RangeError(`no layer ${index}`)),
+    close: async () => {
+      await Promise.allSettled(files);
+    },
+  };
+}
+
+function checkLayers(layers: readonly LayerDescriptor[], diffIds: readonly Digest[], what: string): void {
+  if (layers.length !== diffIds.length) {
+    throw new EnrootError(
+      "Corrupt",
+      `Image has ${layers.length} layers but ${diffIds.length} layer digests: ${what}`,
+    );
+  }
+}

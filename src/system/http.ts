@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP for registries: redirects by hand, credentials that stay at home, our own time limits, proxies and certificates.
+import { readdirSync, readFileSync } from "node:fs";
+import { EnrootError } from "../errors.ts";
+import { chooseProxy } from "./proxy.ts";
+
+/** What a client needs to know. Times in seconds, 0: no limit. */
+export interface HttpOptions {
+  readonly connectTimeout: number;
+  readonly transferTimeout: number;
+  readonly retries: number;
+  /** Whether plain HTTP is allowed: at first, and after a redirect. */
+  readonly allowHttp: boolean;
+  /** Proxies and certificates: `https_proxy`, `no_proxy`, `SSL_CERT_FILE`… */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** One request. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly method?: "GET" | "HEAD" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent to the URL's own origin alone. */
+  readonly authorization?: string | undefined;
+  /** Whether redirects are followed; default: yes. */
+  readonly follow?: boolean;
+}
+
+/** What came back. The body is as it was on the wire. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** Where it came from after redirects, without query. */
+  readonly url: string;
+}
+
+/** Performs requests. @throws EnrootError Registry when no answer comes */
+export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>;
+
+const redirectLimit = 10;
+const redirects = new Set([301, 302, 303, 307, 308]);
+/** Answers that may be better in a moment. */
+const transient = new Set([429, 500, 502, 503, 504]);
+/** Longest wait that a server may ask for before a retry, in seconds. */
+const longestWait = 120;
+
+/** A URL fit for messages: signatures and passwords are in what is cut off. */
+export function redact(url: string): string {
+  try {
+    const { protocol, host, pathname } = new URL(url);
+    return `${protocol}//${host}${pathname}`;
+  } catch {
+    return "an invalid URL";
+  }
+}
+
+/** Makes a client. */
+export async function openHttp(options: HttpOptions): Promise<HttpClient> {
+  const { ofetch } = await import("ofetch");
+  const certificates = readCertificates(options.environment);
+  forgetProxies();
+
+  const exchange = async (
+    url: string,
+    request: HttpRequest,
+    authorization: string | undefined,
+  ): Promise<HttpResponse> => {
+    const limits = [options.signal, ...limitSignals(options)];
+    const init = {
+      method: request.method ?? "GET",
+      headers: {
+        "Accept-Encoding": "identity",
+        "User-Agent": "enroot",
+        ...request.headers,
+        ...(authorization === undefined ? {} : { Authorization: authorization }),
+      },
+      redirect: "manual" as const,
+      responseType: "stream" as const,
+      retry: 0,
+      ignoreResponseError: true,
+      // What follows is for Bun's fetch, which gets all options: digests are over the bytes on the wire.
+      decompress: false,
+      proxy: chooseProxy(url, options.environment),
+      tls: { ca: certificates(new URL(url).host) },
+    };
+    const { signal, done } = withConnectLimit(limits, options.connectTimeout);
+    try {
+      const response = await ofetch.raw<unknown, "stream">(url, { ...init, signal });
+      return { status: response.status, headers: response.headers, body: response.body, url: redact(url) };
+    } catch (cause) {
+      options.signal.throwIfAborted();
+      throw explainFailure(url, cause);
+    } finally {
+      done();
+    }
+  };
+  return (request) => retrying(request, options, (once) => followed(once, options, exchange));
+}
+
+/** Bun would use these by itself, whatever no_proxy of the configuration says. */
+function forgetProxies(): void {
+  for (const name of ["http_proxy", "https_proxy", "all_proxy"]) {
+    delete process.env[name];
+    delete process.env[name.toUpperCase()];
+  }
+}
+
+function limitSignals({ transferTimeout }: HttpOptions): AbortSignal[] {
+  return transferTimeout > 0 ? [AbortSignal.timeout(transferTimeout * 1000)] : [];
+}
+
+/** A signal that also fires when no answer has begun in time. */
+function withConnectLimit(
+  signals: AbortSignal[],
+  seconds: number,
+): { signal: AbortSignal; done: () => void } {
+  const controller = new AbortController();
+  const limit = new EnrootError("Registry", `no answer within ${seconds} seconds`);
+  const timer = seconds > 0 ? setTimeout(() => controller.abort(limit), seconds * 1000) : undefined;
+  return { signal: AbortSignal.any([...signals, controller.signal]), done: () => clearTimeout(timer) };
+}
+
+type Exchange = (
+  url: string,
+  request: HttpRequest,
+  authorization: string | undefined,
+) => Promise<HttpResponse>;
+
+async function followed(
+  request: HttpRequest,
+  { allowHttp }: HttpOptions,
+  exchange: Exchange,
+): Promise<HttpResponse> {
+  let url = request.url;
+  let authorization = request.authorization;
+  for (let count = 0; count <= redirectLimit; count++) {
+    const response = await exchange(url, request, authorization);
+    const location = response.headers.get("location");
+    if (!redirects.has(response.status) || location === null || request.follow === false) return response;
+    await response.body?.cancel();
+    const next = nextHop(url, location, allowHttp);
+    if (!keepsCredentials(new URL(url), next)) authorization = undefined;
+    url = next.href;
+  }
+  throw new EnrootError("Registry", `Too many redirects: ${redact(request.url)}`);
+}
+
+function nextHop(url: string, location: string, allowHttp: boolean): URL {
+  const next = URL.parse(location, url);
+  if (next?.protocol === "https:" || (allowHttp && next?.protocol === "http:")) return next;
+  throw new EnrootError(
+    "Registry",
+    `${redact(url)} redirects to ${next?.protocol ?? "an invalid URL"}//${next?.host ?? ""}`,
+    {
+      hint: "plain HTTP needs ENROOT_ALLOW_HTTP=yes",
+    },
+  );
+}
+
+/** Credentials go on to the same origin, or to the same host when it changes to TLS. */
+function keepsCredentials(from: URL, to: URL): boolean {
+  return (
+    from.origin === to.origin ||
+    (from.hostname === to.hostname && from.protocol === "http:" && to.protocol === "https:")
+  );
+}
+
+async function retrying(
+  request: HttpRequest,
+  { retries, signal }: HttpOptions,
+  attempt: (request: HttpRequest) => Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  for (let count = 0; ; count++) {
+    const last = count >= retries;
+    let wait = backoff(count);
+    try {
+      const response = await attempt(request);
+      if (last || !transient.has(response.status)) return response;
+      wait = retryAfter(response.headers.get("retry-after")) ?? wait;
+      await response.body?.cancel();
+    } catch (error) {
+      const lasting = error instanceof EnrootError && error.hint !== undefined;
+      if (last || lasting || signal.aborted) throw error;
+    }
+    await pause(wait, signal);
+  }
+}
+
+/** Seconds before attempt `count + 1`: 1, 2, 4… up to 30, of which a random half is taken off. */
+export function backoff(count: number): number {
+  return Math.min(30, 2 ** count) * (0.5 + Math.random() / 2);
+}
+
+/** Seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3). */
+export function retryAfter(header: string | null, now = Date.now()): number | undefined {
+  if (header === null) return undefined;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.min(longestWait, Math.max(0, seconds));
+}
+
+/** Waits; a signal ends it early. */
+export async function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  const { setTimeout: wait } = await import("node:timers/promises");
+  await wait(seconds * 1000, undefined, { signal });
+}
+
+/** Where distributions keep the certificates that they trust. */
+const bundles = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+];
+
+/** The certificates for a host: SSL_CERT_FILE and SSL_CERT_DIR, else the system's, and those for the host alone. */
+function readCertificates(environment: ReadonlyMap<string, string>): (host: string) => string[] | undefined {
+  const own = environment.get("SSL_CERT_FILE");
+  const directory = environment.get("SSL_CERT_DIR");
+  const files = own || directory ? [...(own ? [own] : []), ...listFiles(directory)] : bundles;
+  const common = files.flatMap(readFileIfPresent);
+  if (own && common.length === 0)
+    throw new EnrootError("Usage", `Could not read certificates: ${own} (from SSL_CERT_FILE)`);
+  return (host) => {
+    const special = ["/etc/docker/certs.d", "/etc/containers/certs.d"].flatMap((base) =>
+      listFiles(`${base}/${host}`),
+    );
+    const all = [...common, ...special.filter((file) => file.endsWith(".crt")).flatMap(readFileIfPresent)];
+    return all.length > 0 ? all : undefined;
+  };
+}
+
+function listFiles(directory: string | undefined): string[] {
+  if (!directory) return [];
+  try {
+    return readdirSync(directory).map((name) => `${directory}/${name}`);
+  } catch {
+    return [];
+  }
+}
+
+function readFileIfPresent(file: string): string[] {
+  try {
+    const text = readFileSync(file, "latin1");
+    return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : [];
+  } catch {
+    return [];
+  }
+}
+
+function explainFailure(url: string, error: unknown): EnrootError {
+  const causes = [error, error instanceof Error ? error.cause : undefined];
+  const known = causes.find((cause) => cause instanceof EnrootError);
+  const code = causes.map((cause) => codeOf(cause)).find((text) => text !== "") ?? "";
+  const host = new URL(url).host;
+  if (/CERT|SELF_SIGNED|UNABLE_TO|TLS|EPROTO|ISSUER/i.test(code)) {
+    return new EnrootError("Registry", `Could not verify the certificate of ${host}: ${code}`, {
+      hint: "add its CA to SSL_CERT_FILE or to the system's certificates; ENROOT_ALLOW_HTTP=yes talks to plain HTTP registries",
+      cause: error,
+    });
+  }
+  const words: Readonly<Record<string, string>> = {
+    ECONNREFUSED: "connection refused",
+    ENOTFOUND: "host not found",
+    ECONNRESET: "connection reset",
+    ETIMEDOUT: "connection timed out",
+  };
+  const why = known?.message ?? words[code] ?? (code || "no connection");
+  return new EnrootError("Registry", `Could not connect to ${host}: ${why}`, { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  return typeof error.code === "string" ? error.code : "";
+}
