@@ -2,7 +2,7 @@
 // What tests use to run the built enroot as an unprivileged user against real registries. Imports nothing of src.
 
 export { distDirectory, enrootBinary, machine, projectDirectory } from "./binary.ts";
-export { cacheDirectory } from "./cache.ts";
+export { cacheDirectory, used } from "./cache.ts";
 export { mountsBelow, processesOf } from "./leftover.ts";
 export { host, type Result, type Running, type RunOptions, start, until } from "./process.ts";
 export { account, type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
