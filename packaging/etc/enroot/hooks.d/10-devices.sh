@@ -33,13 +33,5 @@ ${shared_memory}
 ${console}
 EOF
 
-cd -P -- "${ENROOT_ROOTFS}"
-root=${PWD%/}
-cd -P -- dev
-# A link of the image must not lead us to the host's /dev.
-case "${PWD}/" in "${root}"/*) ;; *) exit 0 ;; esac
-ln -s /proc/self/fd fd
-ln -s /dev/pts/ptmx ptmx
-ln -s /proc/self/fd/0 stdin
-ln -s /proc/self/fd/1 stdout
-ln -s /proc/self/fd/2 stderr
+exec enroot-rootfs link /proc/self/fd /dev/fd /dev/pts/ptmx /dev/ptmx \
+    /proc/self/fd/0 /dev/stdin /proc/self/fd/1 /dev/stdout /proc/self/fd/2 /dev/stderr

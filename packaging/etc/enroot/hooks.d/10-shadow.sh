@@ -1,105 +1,93 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes the caller, root and nobody known in the container, and gives the caller a home directory there.
-set -eu
+set -euf
 
-read -r uid _ < /proc/self/uid_map
-read -r gid _ < /proc/self/gid_map
-# These cannot be read byte by byte, as this shell's read does.
-{
-    read -r nobody
-    read -r nogroup
-} <<EOF
-$(cat /proc/sys/kernel/overflowuid /proc/sys/kernel/overflowgid)
-EOF
+# The second number is who the caller is on the host, with --root too.
+read -r _ uid _ < /proc/self/uid_map
+read -r _ gid _ < /proc/self/gid_map
+read -r nobody < /proc/sys/kernel/overflowuid
+read -r nogroup < /proc/sys/kernel/overflowgid
 
-# The caller as the host knows it; ids without a name get one made of their number.
-IFS=: read -r user _ _ user_gid gecos home shell <<EOF
-$(getent passwd "${uid}" || printf 'user%s:x:%s:%s::%s:/bin/sh\n' "${uid}" "${uid}" "${gid}" "${HOME:-/}")
-EOF
-IFS=: read -r group _ <<EOF
-$(getent group "${gid}" || printf 'group%s\n' "${gid}")
-EOF
-case "${user_gid}" in '' | *[!0-9]*) user_gid=${gid} ;; esac
-
-cd -P -- "${ENROOT_ROOTFS}"
-root=${PWD%/}
-
-# Goes down to a directory of the container, making what is missing. Fails where a link of the image leads out of it.
-enter() {
-    cd -P -- "${root}/"
-    rest=${1#/}
-    while [ -n "${rest}" ]; do
-        part=${rest%%/*}
-        case "${rest}" in */*) rest=${rest#*/} ;; *) rest= ;; esac
-        [ -z "${part}" ] && continue
-        [ -d "${part}" ] || mkdir -- "${part}" 2> /dev/null || return 1
-        cd -P -- "${part}"
-        case "${PWD}/" in "${root}"/*) ;; *) return 1 ;; esac
-    done
+# The host's entry for ID in a DATABASE. The local file comes first: it takes no process and no directory service.
+find_entry() {
+    local database=$1 id=$2 text
+    IFS= read -r -d '' text < "/etc/${database}" || true
+    if [[ $'\n'${text} =~ $'\n'([^:$'\n']+:[^:$'\n']*:${id}:[^$'\n']*) ]]; then
+        REPLY=${BASH_REMATCH[1]}
+    else
+        REPLY=$(getent "${database}" "${id}") || REPLY=
+    fi
 }
 
-# The text of a file here, never that of a file elsewhere that a link names.
-content() {
-    dd if="$1" iflag=nofollow,nonblock bs=1M status=none 2> /dev/null || :
+# The last value of a SETTING in TEXT, that of login.defs or useradd; nothing when there is none.
+find_setting() {
+    local setting=$1 text=$2
+    REPLY=
+    if [[ $'\n'${text} =~ .*$'\n'[[:blank:]]*${setting}[[:blank:]=]+([^[:space:]]+) ]]; then
+        REPLY=${BASH_REMATCH[1]//\"/}
+    fi
 }
 
-# A setting of the container's login.defs or useradd defaults.
-default() {
-    sed -n "s/^[[:space:]]*$1[[:space:]=]\{1,\}\([^[:space:]]*\).*/\1/p" login.defs default/useradd 2> /dev/null | tail -n 1
-}
-
-# Puts entries before those of file $1, whose entries of the same names go; _apt goes, so that apt does not become it.
+# Puts ENTRIES before those of the FILE that holds OLD, whose entries of the same names go. So does _apt: apt, which
+# runs as the only user there is, would try to become it.
 merge() {
-    file=$1 entries=$2
-    old=$(content "${file}")
-    new=${entries}
-    while IFS= read -r line; do
-        case "${line}" in '' | _apt:*) continue ;; esac
+    local file=$1 entries=$2 old=$3 line name new=$2 IFS=$'\n'
+    for line in ${old}; do
         name=${line%%:*}
-        case "
-${entries}" in *"
-${name}:"*) continue ;; esac
-        new="${new}
-${line}"
-    done <<EOF
-${old}
-EOF
-    [ "${new}" != "${old}" ] || return 0
-    # A new file instead of an open one: neither links nor running containers of this root file system are disturbed.
-    printf '%s\n' "${new}" > ".${file}.$$"
-    chmod 644 ".${file}.$$"
-    mv -f -T -- ".${file}.$$" "${file}"
+        [[ "${line}" == ?*:* && "${name}" != _apt && $'\n'${entries} != *$'\n'"${name}:"* ]] || continue
+        new+=$'\n'${line}
+    done
+    [ "${new}"$'\n' = "${old}" ] || enroot-rootfs write "${file}" <<< "${new}"
 }
 
-enter etc || exit 0
-[ -x "${root}${shell}" ] || shell=$(default SHELL)
-: "${shell:=/bin/sh}"
-passwd="root:x:0:0:root:/root:${shell}
-nobody:x:${nobody}:${nogroup}:nobody:/:/sbin/nologin"
-[ "${user}" = root ] || passwd="${passwd}
-${user}:x:${uid}:${gid}:${gecos}:${home}:${shell}"
-groups="root:x:0:
-nogroup:x:${nogroup}:"
-[ "${group}" = root ] || groups="${groups}
-${group}:x:${gid}:"
-merge passwd "${passwd}"
-merge group "${groups}"
-
-# The rest is done once, when the caller comes here first.
-[ ! -e "${root}${home}" ] || exit 0
-create=$(default CREATE_HOME)
-mask=$(default UMASK)
-skeleton=$(default SKEL)
-create_mail=$(default CREATE_MAIL_SPOOL)
-mail=$(default MAIL_DIR)
-
-if [ "${create_mail}" = yes ] && enter "${mail:-/var/mail}" && [ ! -e "${user}" ] && [ ! -L "${user}" ]; then
-    (umask 007 && : > "${user}")
+find_entry passwd "${uid}"
+IFS=: read -r user _ _ _ gecos home shell <<< "${REPLY}"
+find_entry group "${gid}"
+group=${REPLY%%:*}
+if [ -z "${user}" ]; then
+    # Ids that no database knows still have to be somebody.
+    user=${USER-}
+    [[ "${user}" =~ ^[A-Za-z_][A-Za-z0-9_.-]*$ && "${user}" != @(root|nobody) ]] || user=user${uid}
+    home=${HOME-}
 fi
-[ "${create:-yes}" = yes ] || exit 0
-umask "${mask:-077}"
-: "${skeleton:=/etc/skel}"
-if [ -d "${root}${skeleton}" ] && enter "${skeleton}"; then skeleton=${PWD}; else skeleton=; fi
-enter "${home}" || exit 0
-[ -z "${skeleton}" ] || cp -rP --preserve=mode,timestamps -- "${skeleton}/." .
+: "${group:=group${gid}}"
+[[ "${home}" == /* ]] || home=/
+
+state=$(enroot-rootfs query -r /etc/passwd -r /etc/group -r /etc/login.defs -r /etc/default/useradd \
+    -x "${shell:-/bin/sh}" -e "${home}")
+IFS=$'\036'
+# shellcheck disable=SC2206 # split at the ends of the answers
+state=(${state})
+unset IFS
+passwd=${state[0]} groups=${state[1]} logins=${state[2]} defaults=${state[3]} executable=${state[4]} exists=${state[5]-}
+
+if [ "${executable}" != yes ]; then
+    find_setting SHELL "${defaults}"
+    shell=${REPLY:-/bin/sh}
+fi
+entries=
+[ "${user}" = root ] || entries+="root:x:0:0:root:/root:${shell}"$'\n'
+[ "${user}" = nobody ] || entries+="nobody:x:${nobody}:${nogroup}:nobody:/:/sbin/nologin"$'\n'
+merge /etc/passwd "${entries}${user}:x:${uid}:${gid}:${gecos}:${home}:${shell}" "${passwd}"
+entries=
+[ "${group}" = root ] || entries+="root:x:0:"$'\n'
+[ "${group}" = nogroup ] || entries+="nogroup:x:${nogroup}:"$'\n'
+merge /etc/group "${entries}${group}:x:${gid}:" "${groups}"
+
+find_setting CREATE_HOME "${logins}"
+if [[ "${exists}" != yes && "${REPLY:-yes}" = yes ]]; then
+    find_setting UMASK "${logins}"
+    mask=${REPLY:-077}
+    [[ "${mask}" =~ ^[0-7]{1,4}$ ]] || mask=077
+    find_setting SKEL "${defaults}"
+    printf -v mode '%o' $((0777 & ~0${mask}))
+    enroot-rootfs directory "${home}" "${mode}" "${REPLY:-/etc/skel}"
+fi
+
+find_setting CREATE_MAIL_SPOOL "${defaults}"
+if [ "${REPLY}" = yes ]; then
+    find_setting MAIL_DIR "${logins}"
+    mail=${REPLY:-/var/mail}/${user}
+    [[ "$(enroot-rootfs query -e "${mail}")" == yes* ]] || enroot-rootfs write "${mail}" < /dev/null
+fi
