@@ -48,6 +48,8 @@ export async function run({ argv, env, cwd, input, showProgress = false }: Comma
     stripFinalNewline: false,
     maxBuffer: { stdout: 64 * tail, stderr: 16 * tail },
     cancelSignal: abortSignal(),
+    // execa's own clean-up would catch signals that the caller ignores.
+    cleanup: false,
     forceKillAfterDelay: 5000,
   });
   const result = await awaitChild(child);
@@ -84,11 +86,11 @@ export function failure(file: string, { status, signal, stderr }: Omit<Outcome, 
 
 /**
  * Runs a program whose output nobody reads, without the cost of execa.
- * @param cancel ends it early; a clean-up passes none, because it must get to its end
+ * @param cancel ends it early; a clean-up passes null, because it must get to its end
  */
 export async function runSilent(
   argv: Command["argv"],
-  cancel: AbortSignal | undefined = abortSignal(),
+  cancel: AbortSignal | null = abortSignal(),
 ): Promise<Omit<Outcome, "stdout">> {
   const child = Bun.spawn([...argv], {
     env: helperEnvironment(),
@@ -96,7 +98,7 @@ export async function runSilent(
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
-    ...(cancel === undefined ? {} : { signal: cancel }),
+    ...(cancel === null ? {} : { signal: cancel }),
   });
   const stderr = readTail(child.stderr);
   const status = await awaitChild(child.exited);

@@ -45,12 +45,12 @@ export function refuseMounts(directory: string): void {
 
 /**
  * Deletes a tree; nothing there is fine. Symbolic links are deleted, not followed, and no mount is entered.
- * @param cancel ends it early; a clean-up passes undefined, because it must get to its end
+ * @param cancel ends it early; a clean-up passes null, because it must get to its end
  * @throws EnrootError Unsupported when something is mounted in it, Tool when files resist
  */
 export async function removeTree(
   directory: string,
-  cancel: AbortSignal | undefined = abortSignal(),
+  cancel: AbortSignal | null = abortSignal(),
 ): Promise<void> {
   if (!isPresent(directory)) return;
   refuseMounts(directory);

@@ -17,7 +17,7 @@ export async function create(data: string, { name, force, fill }: CreateOptions)
   await using undo = new AsyncDisposableStack();
   let gone: Promise<void> | undefined;
   const discard = (): Promise<void> => {
-    gone ??= removeTree(fresh, undefined);
+    gone ??= removeTree(fresh, null);
     return gone;
   };
   undo.defer(onInterrupt(discard));
@@ -76,13 +76,13 @@ async function replace({
     } catch (error) {
       if (error instanceof EnrootError && error.kind === "Exists") {
         // Another process has just put its own there: that one goes too.
-        await removeTree(old, undefined);
+        await removeTree(old, null);
         continue;
       }
       if (had) move(old, target);
       throw error;
     }
-    await removeTree(old, undefined);
+    await removeTree(old, null);
     return;
   }
 }

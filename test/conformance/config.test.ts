@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { sandbox, testUser } from "../harness/index.ts";
+import { installation } from "./installation.ts";
+
+/** The settings that `enroot info` shows. */
+function settings(info: string): Record<string, string> {
+  const lines = info.matchAll(/^ +(ENROOT_\w+)=(.*)$/gm);
+  return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value]));
+}
+
+const none = { ENROOT_DATA_PATH: undefined, ENROOT_CACHE_PATH: undefined, ENROOT_RUNTIME_PATH: undefined };
+
+test("info shows the version, the file and what is in force, sorted", async () => {
+  await using box = await sandbox();
+  const own = await installation(box, { "enroot.conf": "ENROOT_MAX_CONNECTIONS 5\n" });
+  const { stdout } = await own.enroot(["info"], { env: { ENROOT_ALLOW_HTTP: "no", ENROOT_REMAP_ROOT: "y" } });
+  expect(stdout).toStartWith(`Enroot version: ${version}\nConfig file: ${own.sysconf}/enroot.conf\n\n`);
+  const shown = settings(stdout);
+  expect(shown).toMatchObject({
+    ENROOT_DATA_PATH: box.data,
+    ENROOT_MAX_CONNECTIONS: "5",
+    ENROOT_REMAP_ROOT: "y",
+    ENROOT_SYSCONF_PATH: own.sysconf,
+  });
+  expect(shown).not.toHaveProperty("ENROOT_ALLOW_HTTP");
+  expect(Object.keys(shown)).toEqual(Object.keys(shown).sort());
+});
+
+test("files in every accepted form", async () => {
+  await using box = await sandbox();
+  const own = await installation(box, {
+    "enroot.conf": `# A comment
+ENROOT_DATA_PATH	${box.root}/data-$(id -u)
+ENROOT_CACHE_PATH=\${ENROOT_DATA_PATH}/../cache   # where blobs are
+  ENROOT_TEMP_PATH = "${box.root}/a  b"
+ENROOT_SQUASH_OPTIONS -comp zstd   -Xcompression-level 3
+ENROOT_ZSTD_OPTIONS '-T0 $HOME'
+ENROOT_GZIP_PROGRAM $(printf '%s' pigz)
+ENROOT_MAX_PROCESSORS \${NOT_SET:-3}
+ENROOT_CONFIG_PATH ~/conf
+UNKNOWN_KEY $(touch ${box.root}/evaluated)
+`,
+    "enroot.conf.d/10.conf": "ENROOT_TRANSFER_RETRIES 4\n",
+    "enroot.conf.d/20.conf": "ENROOT_TRANSFER_TIMEOUT 9\n",
+    "enroot.conf.d/README": "ENROOT_CONNECT_TIMEOUT 1\n",
+  });
+  const env = {
+    ...none,
+    ENROOT_TEMP_PATH: undefined,
+    ENROOT_CONFIG_PATH: undefined,
+    ENROOT_RUNTIME_PATH: box.runtime,
+  };
+  const result = await own.enroot(["info"], { env });
+  expect(result.stderr).toBe("");
+  expect(settings(result.stdout)).toMatchObject({
+    ENROOT_DATA_PATH: `${box.root}/data-${testUser().uid}`,
+    ENROOT_CACHE_PATH: `${box.root}/data-${testUser().uid}/../cache`,
+    ENROOT_TEMP_PATH: `${box.root}/a  b`,
+    ENROOT_SQUASH_OPTIONS: "-comp zstd -Xcompression-level 3",
+    ENROOT_ZSTD_OPTIONS: "-T0 $HOME",
+    ENROOT_GZIP_PROGRAM: "pigz",
+    ENROOT_MAX_PROCESSORS: "3",
+    ENROOT_CONFIG_PATH: `${box.home}/conf`,
+    ENROOT_TRANSFER_RETRIES: "4",
+    ENROOT_TRANSFER_TIMEOUT: "9",
+    ENROOT_CONNECT_TIMEOUT: "30",
+  });
+  expect(await Bun.file(join(box.root, "evaluated")).exists()).toBe(false);
+});
+
+test("the environment beats the files, n included", async () => {
+  await using box = await sandbox();
+  const own = await installation(box, { "enroot.conf": "ENROOT_REMAP_ROOT yes\nENROOT_MOUNT_HOME yes\n" });
+  const shown = settings((await own.enroot(["info"], { env: { ENROOT_REMAP_ROOT: "n" } })).stdout);
+  expect(shown).not.toHaveProperty("ENROOT_REMAP_ROOT");
+  expect(shown).toMatchObject({ ENROOT_MOUNT_HOME: "yes", ENROOT_DATA_PATH: box.data });
+});
+
+describe("the environment of a Slurm epilog", () => {
+  test("has a PATH and nothing else", async () => {
+    await using box = await sandbox();
+    const own = await installation(box, {
+      "enroot.conf": `ENROOT_DATA_PATH ${box.root}/$(id -u)/data\nENROOT_CACHE_PATH ${box.root}/$(id -un)/cache\n`,
+    });
+    const bare = Object.fromEntries(Object.keys(box.env).map((name) => [name, undefined]));
+    const result = await own.enroot(["list", "-f"], {
+      env: { ...bare, PATH: "/usr/local/bin:/usr/bin:/bin" },
+    });
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(result.stdout).toStartWith("NAME");
+    const data = await stat(join(box.root, String(testUser().uid), "data"));
+    expect(data.mode & 0o777).toBe(0o700);
+  });
+});
+
+describe("directories", () => {
+  test("are made for the caller alone, whatever the umask", async () => {
+    await using box = await sandbox();
+    const env = { ...none, XDG_RUNTIME_DIR: `${box.home}/run`, XDG_CACHE_HOME: "" };
+    const result = await box.run(["sh", "-c", 'umask 0; exec "$@"', "-", ...(await command("list"))], {
+      env,
+    });
+    expect(result).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    for (const name of ["run/enroot", ".cache/enroot", ".local/share/enroot", ".local", ".cache"]) {
+      expect([name, (await stat(join(box.home, name))).mode & 0o777]).toEqual([name, 0o700]);
+    }
+  });
+
+  test("that cannot be made are named together with their setting", async () => {
+    await using box = await sandbox();
+    const result = await box.enroot(["list"], { env: { ENROOT_DATA_PATH: "/proc/none/data" } });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/^\[ERROR\] [^\n]*\/proc\/none\/data[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
+  });
+
+  test("that a command does not need do not stop it", async () => {
+    await using box = await sandbox();
+    const env = { ENROOT_RUNTIME_PATH: "/proc/none/run", ENROOT_CACHE_PATH: "/proc/none/cache" };
+    expect(await box.enroot(["list"], { env })).toMatchObject({ status: 0, stderr: "" });
+  });
+});
+
+describe("what is wrong is one clear line", () => {
+  test.each([
+    ['ENROOT_DATA_PATH "/x\n', "enroot.conf:1"],
+    ["\n\nENROOT_MAX_CONNECTIONS ten\n", "ENROOT_MAX_CONNECTIONS"],
+    ["ENROOT_STORAGE_BACKEND ext4\n", "ENROOT_STORAGE_BACKEND"],
+    ["ENROOT_STORAGE_BACKEND zfs\n", "zfs"],
+  ])("%j", async (text, words) => {
+    await using box = await sandbox();
+    const own = await installation(box, { "enroot.conf": text });
+    const result = await own.enroot(["list"], { env: none });
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
+    expect(result.stderr).toContain(words);
+  });
+});
+
+async function command(...args: string[]): Promise<string[]> {
+  const { enrootBinary } = await import("../harness/index.ts");
+  return [await enrootBinary(), ...args];
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import { lstat, mkdir, open, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { enrootBinary, host, type Sandbox, sandbox, start, until } from "../harness/index.ts";
+import { image } from "./image.ts";
+
+const plain = "mkdir etc; echo text > etc/file";
+
+/** What takes a while to unpack. */
+const large = `yes | head -c 300M > big
+  for i in $(seq 40); do mkdir $i; for j in $(seq 40); do : > $i/$j; done; done`;
+
+async function failed(box: Sandbox, args: readonly string[], words: string): Promise<void> {
+  const result = await box.enroot(args);
+  expect(result).toMatchObject({ status: 1, stdout: "" });
+  expect(result.stderr.replace(/^\[INFO\].*\n/gm, "")).toMatch(/^\[ERROR\] [^\n]+\n$/);
+  expect(result.stderr).toContain(words);
+}
+
+describe("the name", () => {
+  test.each([
+    ["image.sqsh", "image"],
+    ["a b.sqsh", "a b"],
+    ["-dash.sqsh", "-dash"],
+    ["ubuntu+24.04.sqsh", "ubuntu+24.04"],
+    ["plain", "plain"],
+    ["x.sqsh.sqsh", "x.sqsh"],
+  ])("of %j is %j unless another is given", async (file, name) => {
+    await using box = await sandbox();
+    await image(box, plain, file);
+    await box.ok(["create", "--", file]);
+    await box.ok(["create", "-n", "other", `./${file}`]);
+    expect((await readdir(box.data)).sort()).toEqual([name, "other"].sort());
+    expect(await readFile(join(box.data, name, "etc/file"), "utf8")).toBe("text\n");
+  });
+
+  test("image files may have any name", async () => {
+    await using box = await sandbox();
+    await image(box, plain, "odd\n'name' $(id)");
+    await box.ok(["create", "--name=box", "odd\n'name' $(id)"]);
+    expect(await readdir(box.data)).toEqual(["box"]);
+  });
+
+  test.each(["a/b", "..", ".x", "x".repeat(256), "a\nb"])("%j is refused", async (name) => {
+    await using box = await sandbox();
+    await image(box, plain);
+    await failed(box, ["create", "-n", name, "image.sqsh"], "name");
+    expect(await readdir(box.data)).toEqual([]);
+    expect((await readdir(box.root)).includes("b")).toBe(false);
+  });
+});
+
+describe("what is there already", () => {
+  test("stays without force and goes with it", async () => {
+    await using box = await sandbox();
+    const file = await image(box, plain);
+    await box.ok(["create", "-n", "box", file]);
+    await box.run(["sh", "-c", "echo changed > box/etc/file; mkdir -m 0 box/locked"], { cwd: box.data });
+    await failed(box, ["create", "-n", "box", file], join(box.data, "box"));
+    expect(await readFile(join(box.data, "box/etc/file"), "utf8")).toBe("changed\n");
+    await box.ok(["create", "--force", "-n", "box", file]);
+    expect(await readFile(join(box.data, "box/etc/file"), "utf8")).toBe("text\n");
+    await box.ok(["create", "-n", "box", file], { env: { ENROOT_FORCE_OVERRIDE: "yes" } });
+    expect(await readdir(box.data)).toEqual(["box"]);
+  });
+});
+
+describe("files", () => {
+  test("belong to the caller, who can read all and write all directories", async () => {
+    await using box = await sandbox();
+    const file = await image(
+      box,
+      `mkdir ro none; echo x > ro/secret; chmod 0 ro/secret none; chmod 555 ro; touch run; chmod 4711 run
+       ln -s /etc/shadow link; ln ro/secret hard; mkfifo fifo; chmod 700 .`,
+    );
+    await box.ok(["create", file]);
+    const list = await box.run(["find", "image", "-printf", "%P %m %u\n"], { cwd: box.data });
+    expect(list.stdout.trim().split("\n").sort()).toEqual(
+      [
+        "700 enroot-test",
+        "fifo 644 enroot-test",
+        "hard 400 enroot-test",
+        "link 777 enroot-test",
+        "none 700 enroot-test",
+        "ro 755 enroot-test",
+        "ro/secret 400 enroot-test",
+        "run 711 enroot-test",
+      ].sort(),
+    );
+  });
+
+  test.each(["test", "root"] as const)("device nodes are not made, by %s", async (user) => {
+    await using box = await sandbox();
+    const devices = ["-p", "null c 666 0 0 1 3", "-p", "disk b 660 0 0 8 0", "-p", "zero c 666 0 0 1 5"];
+    const file = await image(box, plain, "image.sqsh", devices);
+    const result = await box.enroot(["create", file], { user });
+    expect(result).toMatchObject({ status: 0, stdout: "" });
+    expect(await readdir(join(box.data, "image"))).toEqual(["etc"]);
+    if (user === "root") await host(["rm", "-r", join(box.data, "image")]);
+  });
+});
+
+describe("what is no image", () => {
+  test("is named", async () => {
+    await using box = await sandbox();
+    await writeFile(join(box.work, "text.sqsh"), "not an image");
+    await writeFile(join(box.work, "empty.sqsh"), "");
+    await writeFile(join(box.work, "pointer"), "enroot-zfs-image:v1\nuri=docker://x\n");
+    await writeFile(join(box.work, "stream.zfs"), "stream");
+    await mkdir(join(box.work, "directory"));
+    await writeFile(join(box.work, "locked.sqsh"), "hsqs", { mode: 0 });
+    for (const name of [
+      "text.sqsh",
+      "empty.sqsh",
+      "pointer",
+      "stream.zfs",
+      "directory",
+      "locked.sqsh",
+      "missing.sqsh",
+    ]) {
+      await failed(box, ["create", name], join(box.work, name));
+    }
+    expect(await readdir(box.data)).toEqual([]);
+  });
+
+  test("is not read without end", async () => {
+    await using box = await sandbox();
+    await box.run(["mkfifo", "pipe"]);
+    await failed(box, ["create", "pipe"], "pipe");
+    await failed(box, ["create", "/dev/zero"], "/dev/zero");
+  });
+
+  test("or only a part of one leaves nothing", async () => {
+    await using box = await sandbox();
+    const file = await image(box, "head -c 3M /dev/urandom > big");
+    for (const size of [50, 4096, 2_000_000]) {
+      const part = await readFile(file);
+      await writeFile(join(box.work, "part.sqsh"), part.subarray(0, size));
+      await failed(box, ["create", "part.sqsh"], "part.sqsh");
+    }
+    const whole = await readFile(file);
+    whole.fill(0xff, 1000, 200_000);
+    await writeFile(join(box.work, "broken.sqsh"), whole);
+    expect(await readdir(box.data)).toEqual([]);
+  });
+});
+
+test("an image behind a link has the name of what the link names", async () => {
+  await using box = await sandbox();
+  await image(box, plain, "real.sqsh");
+  await symlink("real.sqsh", join(box.work, "latest.sqsh"));
+  await box.ok(["create", "latest.sqsh"]);
+  expect(await readdir(box.data)).toEqual(["real"]);
+});
+
+test("a full disk is named together with its setting, and nothing is left", async () => {
+  await using box = await sandbox();
+  const file = await image(box, "head -c 3M /dev/urandom > big; head -c 3M /dev/urandom > more");
+  await host(["mount", "-t", "tmpfs", "-o", "size=4M,mode=777", "none", box.data]);
+  try {
+    const result = await box.enroot(["create", file]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/\[ERROR\] [^\n]*no space left on device[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
+    expect(result.stderr).toContain(box.data);
+    expect(await readdir(box.data)).toEqual([]);
+  } finally {
+    await host(["umount", box.data]);
+  }
+});
+
+describe("interrupted", () => {
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "by %s: it ends by it, with nothing left",
+    async (signal) => {
+      await using box = await sandbox();
+      const file = await image(box, large);
+      const child = box.start(["create", file]);
+      await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+      child.kill(signal);
+      const result = await child.exited;
+      expect(result.signal).toBe(signal);
+      expect(result.stderr).not.toContain("[ERROR]");
+      expect(await readdir(box.data)).toEqual([]);
+    },
+  );
+
+  test("by SIGKILL: no container, and the next create sweeps", async () => {
+    await using box = await sandbox();
+    const file = await image(box, large);
+    const child = box.start(["create", file]);
+    await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(await box.ok(["list"])).toBe("");
+    await box.run(["pkill", "-KILL", "unsquashfs"]);
+    await box.ok(["create", "-n", "box", await image(box, plain, "small.sqsh")]);
+    expect(await readdir(box.data)).toEqual(["box"]);
+  });
+
+  test("with signals ignored by the caller it is not", async () => {
+    await using box = await sandbox();
+    const file = await image(box, large);
+    const ignoring = ["env", "--ignore-signal=HUP", await enrootBinary(), "create", file];
+    const child = start(ignoring, box.env, { cwd: box.work });
+    await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+    child.kill("SIGHUP");
+    expect(await child.exited).toMatchObject({ status: 0 });
+    expect(await readdir(box.data)).toEqual(["image"]);
+  });
+});
+
+describe("at once", () => {
+  test("for one name: one container, complete, and clear errors", async () => {
+    await using box = await sandbox();
+    const file = await image(box, plain);
+    const results = await Promise.all([1, 2, 3].map(() => box.enroot(["create", "-n", "box", file])));
+    const good = results.filter(({ status }) => status === 0);
+    expect(good.length).toBe(1);
+    for (const { status, stderr } of results) if (status !== 0) expect(stderr).toContain("exists");
+    expect(await readdir(box.data)).toEqual(["box"]);
+  });
+
+  test("for different names", async () => {
+    await using box = await sandbox();
+    const file = await image(box, plain);
+    await Promise.all(["a", "b", "c", "d"].map((name) => box.ok(["create", "-n", name, file])));
+    expect(await box.ok(["list"])).toBe("a\nb\nc\nd\n");
+  });
+});
+
+test("programs come from a safe place: not from the working directory, not by a relative PATH", async () => {
+  await using box = await sandbox();
+  const file = await image(box, plain);
+  const trap = `#!/bin/sh\necho trapped >> ${box.work}/trapped\nexit 1\n`;
+  for (const name of ["unsquashfs", "rm", "chmod", "find", "sh", "bash"]) {
+    await writeFile(join(box.work, name), trap, { mode: 0o755 });
+  }
+  const enroot = await enrootBinary();
+  const created = await box.run(["env", "PATH=:.:../work:/usr/bin", enroot, "create", "-n", "box", file]);
+  expect(created).toMatchObject({ status: 0, stdout: "" });
+  expect(await box.run(["env", "PATH=", enroot, "remove", "-f", "box"])).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
+  expect(await Bun.file(join(box.work, "trapped")).exists()).toBe(false);
+});
+
+test("the descriptor limit of the caller does not matter", async () => {
+  await using box = await sandbox();
+  const file = await image(box, plain);
+  const limited = ["prlimit", "--nofile=64:", "--", await enrootBinary(), "create", file];
+  expect(await box.run(limited)).toMatchObject({ status: 0 });
+  const handle = await open(join(box.data, "image/etc/file"));
+  await handle.close();
+  await rename(join(box.data, "image"), join(box.data, "moved"));
+  expect((await lstat(join(box.data, "moved"))).isDirectory()).toBe(true);
+});

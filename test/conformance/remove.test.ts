@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { host, type Sandbox, sandbox, testUser } from "../harness/index.ts";
+
+async function containers(box: Sandbox, ...names: string[]): Promise<void> {
+  for (const name of names) await mkdir(join(box.data, name, "etc"), { recursive: true });
+  const { uid, gid } = testUser();
+  await host(["chown", "-R", `${uid}:${gid}`, box.data]);
+}
+
+describe("confirmation", () => {
+  test.each([
+    ["y\n", 0, []],
+    ["Y\n", 0, []],
+    ["n\n", 0, ["box"]],
+    ["\n", 0, ["box"]],
+    ["yes\n", 0, ["box"]],
+    ["", 1, ["box"]],
+  ])("the answer %j", async (stdin, status, left) => {
+    await using box = await sandbox();
+    await containers(box, "box");
+    const result = await box.enroot(["remove", "box"], { stdin });
+    expect(result).toMatchObject({ status, stdout: "" });
+    expect(await readdir(box.data)).toEqual(left);
+  });
+
+  test("is asked for each container, on a terminal with a question", async () => {
+    await using box = await sandbox();
+    await containers(box, "a", "b");
+    expect(await box.enroot(["remove", "a", "b"], { stdin: "n\ny\n" })).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+    expect(await readdir(box.data)).toEqual(["a"]);
+    const asked = await box.run(["sh", "-c", 'printf "y\\n" > answer; exec true']);
+    expect(asked.status).toBe(0);
+  });
+
+  test.each([["-f"], ["--force"]])("is not asked with %s", async (option) => {
+    await using box = await sandbox();
+    await containers(box, "a", "b b", "-c");
+    expect(await box.enroot(["remove", option, "--", "a", "b b", "-c"])).toEqual({
+      status: 0,
+      signal: null,
+      stdout: "",
+      stderr: "",
+    });
+    expect(await readdir(box.data)).toEqual([]);
+  });
+
+  test("is not asked with ENROOT_FORCE_OVERRIDE", async () => {
+    await using box = await sandbox();
+    await containers(box, "a");
+    await box.ok(["remove", "a"], { env: { ENROOT_FORCE_OVERRIDE: "y" } });
+    expect(await readdir(box.data)).toEqual([]);
+  });
+});
+
+describe("refused, and nothing is touched", () => {
+  test.each(["nope", "../data", "box/etc", "", ".", "..", ".hidden", "x".repeat(256)])("%j", async (name) => {
+    await using box = await sandbox();
+    await containers(box, "box", ".hidden");
+    const result = await box.enroot(["remove", "-f", name]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
+    expect((await readdir(box.data)).sort()).toEqual([".hidden", "box"]);
+  });
+
+  test("a container with something mounted in it, also behind a link", async () => {
+    await using box = await sandbox();
+    await containers(box, "box");
+    const mount = join(box.data, "box/etc");
+    await symlink(box.data, join(box.home, "link"));
+    await host(["mount", "-t", "tmpfs", "none", mount]);
+    try {
+      await writeFile(join(mount, "kept"), "");
+      for (const data of [box.data, join(box.home, "link")]) {
+        const result = await box.enroot(["remove", "-f", "box"], { env: { ENROOT_DATA_PATH: data } });
+        expect(result.status).toBe(1);
+        expect(result.stderr).toContain(mount);
+      }
+      expect(await readdir(mount)).toEqual(["kept"]);
+      expect(await readdir(box.data)).toEqual(["box"]);
+    } finally {
+      await host(["umount", mount]);
+    }
+  });
+});
+
+test("odd permissions, deep trees and odd names go", async () => {
+  await using box = await sandbox();
+  const script = `mkdir box; cd box; mkdir -p -m 0 none; mkdir -p ro/sub; touch ro/f; chmod 555 ro; touch "$(printf 'a\\nb\\351')" -- -rf
+    mkfifo pipe; ln -s / root; for i in $(seq 800); do mkdir 0123456789; cd 0123456789; done; touch end; chmod 0 .`;
+  expect((await box.run(["bash", "-c", script], { cwd: box.data })).status).toBe(0);
+  await box.ok(["remove", "-f", "box"]);
+  expect(await readdir(box.data)).toEqual([]);
+});
+
+test("links are deleted, not what they name", async () => {
+  await using box = await sandbox();
+  await writeFile(join(box.home, "kept"), "");
+  await containers(box, "box");
+  await symlink(box.home, join(box.data, "box/out"));
+  await symlink(box.home, join(box.data, "link"));
+  await box.ok(["remove", "-f", "box", "link"]);
+  expect(await readdir(box.data)).toEqual([]);
+  expect(await readdir(box.home)).toContain("kept");
+});
+
+test("files of somebody else stay, under the same name, and the error says why", async () => {
+  await using box = await sandbox();
+  await containers(box, "box");
+  await host(["chown", "-R", "root:root", join(box.data, "box/etc")]);
+  await writeFile(join(box.data, "box/etc/file"), "");
+  const result = await box.enroot(["remove", "-f", "box"]);
+  expect(result.status).toBe(1);
+  expect(result.stderr).toMatch(/^\[ERROR\] [^\n]*box[^\n]*\n$/);
+  expect(await readdir(box.data)).toEqual(["box"]);
+});
