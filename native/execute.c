@@ -285,6 +285,15 @@ do_config(struct execution *execution, const struct step *step)
 }
 
 static void
+do_config_text(struct execution *execution, const struct step *step)
+{
+	char *path = must_format("%s/config", execution->runtime);
+
+	write_path(path, O_TRUNC, &(struct buffer){.data = step->arguments[0], .length = strlen(step->arguments[0])});
+	script_open(&execution->script, path, step->arguments + 1);
+}
+
+static void
 do_environ_rootfs(struct execution *execution, const struct step *step)
 {
 	append_from_rootfs(execution->environment, execution->root, step->arguments[0]);
@@ -300,6 +309,17 @@ static void
 do_environ_text(struct execution *execution, const struct step *step)
 {
 	append_text(execution->environment, step->arguments[0]);
+}
+
+/* The file has one variable a line. */
+static void
+do_environ_variable(struct execution *execution, const struct step *step)
+{
+	const char *value = getenv(step->arguments[0]);
+	cleanup_free char *line = must_format("%s=%s", step->arguments[0], value != NULL ? value : "");
+
+	line[strcspn(line, "\n")] = '\0';
+	append_text(execution->environment, line);
 }
 
 static void
@@ -477,9 +497,11 @@ static const struct step_kind kinds[] = {
     {"prepare", 0, 0, do_prepare},
     {"lock", 1, 1, do_lock},
     {"config", 1, SIZE_MAX, do_config},
+    {"config-text", 1, SIZE_MAX, do_config_text},
     {"environ-rootfs", 1, 1, do_environ_rootfs},
     {"environ-file", 1, 1, do_environ_file},
     {"environ-text", 1, 1, do_environ_text},
+    {"environ-variable", 1, 1, do_environ_variable},
     {"environ-format", 0, 0, do_environ_format},
     {"mounts-rootfs", 1, 1, do_mounts_rootfs},
     {"mounts-file", 1, 1, do_mounts_file},

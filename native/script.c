@@ -20,6 +20,7 @@
 static const char server[] =
     "set -euo pipefail; shopt -s lastpipe\n"
     "__in=$1 __out=$2 __file=$3; shift 3\n"
+    "[ ! -r \"${ENROOT_LIBRARY_PATH-}/common.sh\" ] || source \"${ENROOT_LIBRARY_PATH}/common.sh\"\n"
     "source \"${__file}\"\n"
     "while IFS=' ' read -r -u \"${__in}\" __function __where; do\n"
     "  if declare -F \"${__function}\" > /dev/null; then\n"

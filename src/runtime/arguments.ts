@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EnrootError } from "../errors.ts";
+import type { Step } from "./plan.ts";
 
 /**
- * The environment line of one `-e KEY[=VAL]`; `KEY` alone takes the caller's value.
- * A value ends at its first newline: the container's environment file has one variable a line.
- * @throws EnrootError Usage when KEY is no variable name
+ * The step of one `-e KEY[=VAL]`; `KEY` alone takes the caller's value, which only the launcher knows for certain.
+ * @throws EnrootError Usage when KEY is no variable name or VAL has several lines: the environment is a file of lines
  */
-export function environmentLine(option: string, caller: ReadonlyMap<string, string>): string {
-  const form = /^([A-Za-z_][A-Za-z0-9_]*)(?:=([\s\S]*))?$/.exec(option);
-  const name = form?.[1];
-  if (name === undefined)
-    throw new EnrootError("Usage", `Invalid argument: ${option} (KEY or KEY=VALUE is needed)`);
-  const value = form?.[2] ?? caller.get(name) ?? "";
-  return `${name}=${value.split("\n", 1)[0] ?? ""}`;
+export function environmentStep(option: string): Step {
+  const [, name, assignment] = /^([A-Za-z_][A-Za-z0-9_]*)(=[^\n]*)?$/.exec(option) ?? [];
+  if (name === undefined) {
+    throw new EnrootError("Usage", `Invalid argument: ${option}`, {
+      hint: "--env takes KEY or KEY=VALUE, on one line",
+    });
+  }
+  return assignment === undefined ? ["environ-variable", name] : ["environ-text", option];
 }
 
 /**
- * The fstab line of one `-m FIELD[:FIELD]…`.
- * @throws EnrootError Usage on an empty field or white space (which is written \040)
+ * The step of one `-m FIELD[:FIELD]…`.
+ * @throws EnrootError Usage on white space (which is written \040)
  */
-export function mountLine(option: string): string {
-  if (!/^[^\s:]+(:[^\s:]+)*$/.test(option)) {
+export function mountStep(option: string): Step {
+  if (!/^\S+$/.test(option)) {
     throw new EnrootError("Usage", `Invalid argument: ${option}`, {
-      hint: "fstab fields between colons; a space is written \\040",
+      hint: "--mount takes fstab fields with colons between them; a space is written \\040",
     });
   }
-  return option.replaceAll(":", " ");
+  return ["mounts-text", option.replaceAll(":", " ")];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a start does, in order. Later steps win: image, system directories, user directories, script, command line.
+import type { VariableChange } from "../config/hook-environment.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Step } from "./plan.ts";
 
@@ -20,18 +21,20 @@ export interface StartRequest {
   readonly root: Root;
   /** Whether the caller is root and keeps its privileges. */
   readonly privileged: boolean;
-  readonly variables: readonly (readonly [name: string, value: string | undefined])[];
+  /** What the environment of hooks and scripts has beyond the caller's. */
+  readonly variables: readonly VariableChange[];
   readonly files: ConfigurationFiles;
-  /** Configuration script. */
-  readonly script: string | undefined;
+  readonly script: Script | undefined;
   /** Command script given by the user. */
   readonly rc: string | undefined;
-  /** `NAME=VALUE` lines of the command line. */
-  readonly environment: readonly string[];
-  /** fstab lines of the command line. */
-  readonly mounts: readonly string[];
+  /** What the command line adds to the environment, and to the mounts. */
+  readonly environment: readonly Step[];
+  readonly mounts: readonly Step[];
   readonly command: readonly string[];
 }
+
+/** A configuration script: a file, or the text of one that can be read only once. */
+export type Script = { readonly file: string } | { readonly text: string };
 
 /** Files of the system's directories, then of the user's, each in name order. */
 export interface ConfigurationFiles {
@@ -43,7 +46,7 @@ export interface ConfigurationFiles {
 /** How long another start may hold the lock of a root file system, in seconds (as bash enroot has it). */
 const lockSeconds = "30";
 
-/** Mounts that the system directories' ones give way to. */
+/** What takes the place of the host's /proc and /sys, whatever the directories have put there. */
 const freshProc = `none /proc none x-create=dir,x-detach,nofail,silent 0 -1
 proc /proc proc x-create=dir,rw,nosuid,nodev,noexec,private 0 -1`;
 const freshSys = `none /sys none x-create=dir,x-detach,nofail,silent 0 -1
@@ -70,7 +73,7 @@ export function planStart(request: StartRequest): Step[] {
   ];
 }
 
-function variableStep([name, value]: readonly [string, string | undefined]): Step {
+function variableStep([name, value]: VariableChange): Step {
   return value === undefined ? ["unsetenv", name] : ["setenv", name, value];
 }
 
@@ -94,7 +97,8 @@ function rootStep(root: Root): Step {
 }
 
 function scriptSteps({ script, command }: StartRequest): Step[] {
-  return script === undefined ? [] : [["config", script, ...command]];
+  if (script === undefined) return [];
+  return ["file" in script ? ["config", script.file, ...command] : ["config-text", script.text, ...command]];
 }
 
 function environmentSteps({ files, script, environment }: StartRequest): Step[] {
@@ -102,7 +106,7 @@ function environmentSteps({ files, script, environment }: StartRequest): Step[] 
     ["environ-rootfs", "/etc/environment"],
     ...files.environ.map((file): Step => ["environ-file", file]),
     ...(script === undefined ? [] : ([["function", "environ", "environ"]] satisfies Step[])),
-    ...environment.map((line): Step => ["environ-text", line]),
+    ...environment,
     ["environ-format"],
   ];
 }
@@ -130,7 +134,7 @@ function hookSteps({ files, script }: StartRequest): Step[] {
 function lateMountSteps({ script, mounts }: StartRequest): Step[] {
   return [
     ...(script === undefined ? [] : ([["function", "mounts", "mounts"]] satisfies Step[])),
-    ...mounts.map((line): Step => ["mounts-text", line]),
+    ...mounts,
     ["mount", "0"],
   ];
 }

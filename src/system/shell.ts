@@ -35,14 +35,14 @@ export function runScript(
   }
 }
 
-/** What bash has against a script's syntax, in one line; undefined when it has nothing. The script is not run. */
-export function syntaxProblem(file: string): string | undefined {
-  const child = Bun.spawnSync(["/bin/bash", "--norc", "-n", "--", file], {
+/** What bash says of a script's syntax, be it a file or a text. The script is not run. */
+export function checkSyntax(script: { readonly file: string } | { readonly text: string }): ScriptOutcome {
+  const command = ["/bin/bash", "--norc", "-n"];
+  const child = Bun.spawnSync("file" in script ? [...command, "--", script.file] : command, {
     env: { LC_ALL: "C" },
-    stdin: "ignore",
+    stdin: "file" in script ? "ignore" : Buffer.from(script.text),
     stdout: "ignore",
     stderr: "pipe",
   });
-  if (child.exitCode === 0) return undefined;
-  return child.stderr.toString().trim().split("\n")[0] || `bash exited with return code ${child.exitCode}`;
+  return { status: child.exitCode, stdout: "", stderr: child.stderr.toString() };
 }

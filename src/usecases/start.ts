@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { keys } from "../config/keys.ts";
+import { hookEnvironment } from "../config/hook-environment.ts";
 import { planDescriptor } from "../config/plan-descriptor.ts";
 import { directSettings, overrideSettings, type Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { log } from "../log.ts";
-import { environmentLine, mountLine } from "../runtime/arguments.ts";
+import { environmentStep, mountStep } from "../runtime/arguments.ts";
 import { findConfigurationFiles } from "../runtime/configuration-files.ts";
 import { encodePlan, printPlan, type Step } from "../runtime/plan.ts";
 import { planStart, type Root } from "../runtime/start-plan.ts";
@@ -14,8 +14,8 @@ import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { ensureDirectory } from "../system/directory.ts";
 import { requireProgram } from "../system/programs.ts";
-import { syntaxProblem } from "../system/shell.ts";
 import { probeImage } from "./image-file.ts";
+import { type CheckedScript, findCommandScript, readScript } from "./start-script.ts";
 
 /** What `enroot start` is asked for. */
 export interface StartOptions {
@@ -44,54 +44,34 @@ const switchSettings: Readonly<Record<string, string>> = {
  * @throws EnrootError before anything has been changed
  */
 export async function startContainer(options: StartOptions): Promise<void> {
-  const script = checkScript(options.config);
+  const environment = options.environment.map(environmentStep);
+  const mounts = options.mounts.map(mountStep);
+  const rc = options.rc === undefined ? undefined : findCommandScript(options.rc);
+  const script = options.config === undefined ? undefined : readScript(options.config);
   const settings = effectiveSettings(options, script);
-  const environment = options.environment.map((entry) =>
-    environmentLine(entry, options.settings.environment),
-  );
-  const mounts = options.mounts.map(mountLine);
-  const rc = checkFile(options.rc);
   const root = await findRoot(options.target, settings);
   ensureDirectory(settings.runtimePath, "ENROOT_RUNTIME_PATH");
   const steps = planStart({
     settings,
     root,
     privileged: settings.allowSuperuser && process.geteuid?.() === 0,
-    variables: hookVariables(settings),
+    variables: hookEnvironment(settings),
     files: findConfigurationFiles([settings.sysconfPath, settings.configPath]),
-    script,
+    script: script?.source,
     rc,
     environment,
     mounts,
     command: options.command,
   });
-  deliver(steps, settings);
+  deliver(steps);
 }
 
-/** A descriptor of the caller: only the launcher has it still, so only the launcher can open it. */
-function isDescriptor(path: string): boolean {
-  return /^\/(proc\/self\/fd|dev\/fd)\/\d+$/.test(path);
-}
-
-function checkFile(path: string | undefined): string | undefined {
-  if (path === undefined || isDescriptor(path)) return path;
-  const file = resolve(path);
-  const status = statSync(file, { throwIfNoEntry: false });
-  if (status?.isFile() || status?.isFIFO()) return file;
-  throw new EnrootError("NotFound", `No such file or directory: ${file}`);
-}
-
-function checkScript(path: string | undefined): string | undefined {
-  const file = checkFile(path);
-  if (file === undefined || isDescriptor(file) || statSync(file).isFIFO()) return file;
-  const problem = syntaxProblem(file);
-  if (problem === undefined) return file;
-  throw new EnrootError("Usage", `Invalid configuration script: ${problem}`);
-}
-
-function effectiveSettings({ settings, switches }: StartOptions, script: string | undefined): Settings {
-  const readable = script !== undefined && !isDescriptor(script) && statSync(script).isFile();
-  const directed = readable ? directSettings(settings, readFileSync(script, "utf8"), script) : settings;
+/** The script's directives beat the environment, and the command line beats both. */
+function effectiveSettings(
+  { settings, switches }: StartOptions,
+  script: CheckedScript | undefined,
+): Settings {
+  const directed = script === undefined ? settings : directSettings(settings, script.text, script.name);
   const changes = new Map([...switches].map((name) => [switchSettings[name] ?? "", "y"]));
   return changes.size === 0 ? directed : overrideSettings(directed, changes);
 }
@@ -99,13 +79,7 @@ function effectiveSettings({ settings, switches }: StartOptions, script: string 
 async function findRoot(target: string, settings: Settings): Promise<Root> {
   const path = resolve(target);
   const kind = probeImage(path);
-  if (kind === "squashfs") {
-    const squashfuse = requireProgram("squashfuse", "squashfuse");
-    const fuseOverlayfs = settings.nativeOverlayfs
-      ? undefined
-      : requireProgram("fuse-overlayfs", "fuse-overlayfs");
-    return { kind: "image", file: path, squashfuse, fuseOverlayfs };
-  }
+  if (kind === "squashfs") return imageRoot(path, settings);
   if (target.includes("/")) {
     if (kind === undefined) throw new EnrootError("NotFound", `No such file or directory: ${path}`);
     throw new EnrootError("Usage", `Invalid image format: ${path}`, { hint: "a squashfs image is needed" });
@@ -114,24 +88,16 @@ async function findRoot(target: string, settings: Settings): Promise<Root> {
   return { kind: "container", path: await store.rootfs(parseContainerName(target)) };
 }
 
-/** Settings as hooks and scripts see them: what is in force is set, what is off is not. */
-function hookVariables(settings: Settings): [string, string | undefined][] {
-  const variables: [string, string | undefined][] = [];
-  for (const [name, value] of settings.environment) {
-    if (/^(ENROOT_|NVIDIA_|MELLANOX_|SSL_CERT_|XDG_)|_proxy$/.test(name)) variables.push([name, value]);
-  }
-  for (const { name } of keys) if (!settings.exported.has(name)) variables.push([name, undefined]);
-  return [...variables, ["PATH", hookPath(settings)]];
+function imageRoot(file: string, settings: Settings): Root {
+  const squashfuse = requireProgram("squashfuse", "squashfuse");
+  const fuseOverlayfs = settings.nativeOverlayfs
+    ? undefined
+    : requireProgram("fuse-overlayfs", "fuse-overlayfs");
+  return { kind: "image", file, squashfuse, fuseOverlayfs };
 }
 
-/** Hooks find enroot-mount by name. */
-function hookPath({ environment, helperPath }: Settings): string {
-  const path = environment.get("PATH") || "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  return path.split(":").includes(helperPath) ? path : `${helperPath}:${path}`;
-}
-
-function deliver(steps: readonly Step[], settings: Settings): void {
-  if (settings.environment.has("ENROOT_DEBUG")) log.debug(`start plan:\n${printPlan(steps)}`);
+function deliver(steps: readonly Step[]): void {
+  log.debug(`start plan:\n${printPlan(steps)}`);
   const descriptor = planDescriptor();
   if (descriptor === undefined) {
     process.stdout.write(printPlan(steps));
