@@ -31,3 +31,13 @@ function readByte(byte: Buffer): boolean {
     return false;
   }
 }
+
+/** Whether stderr is a terminal. */
+export function isTerminal(): boolean {
+  return process.stderr.isTTY === true;
+}
+
+/** Writes to the terminal that stderr is. */
+export function writeTerminal(text: string): void {
+  writeSync(2, text);
+}

@@ -61,8 +61,10 @@ export async function resolveDockerDigest({ uri, arch, settings, signal }: Image
 
 /** Resolves a docker:// URI and begins to fetch its layers. */
 export async function openDockerImage(request: ImageRequest): Promise<ImageSource> {
-  const { uri, arch, settings, signal } = request;
+  const { uri, arch, settings } = request;
   const reference = parseReference(uri);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([request.signal, stop.signal]);
   const repository = await openRepository(uri, settings, signal);
   log.info("Querying registry for permission grant");
   log.info("Fetching image manifest");
@@ -86,6 +88,7 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
     layers: image.layers,
     layerFile: (index) => files[index] ?? Promise.reject(new RangeError(`no layer ${index}`)),
     close: async () => {
+      stop.abort(new Error("not needed any more"));
       await Promise.allSettled(files);
     },
   };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// One member of a layer's archive. Names are bytes, kept as latin1 strings: one character for each.
+
+/** What a member is. Devices are recognised to be left out. */
+export type EntryType = "file" | "directory" | "symlink" | "hardlink" | "fifo" | "device";
+
+/** A run of data in a sparse file. */
+export interface SparseRun {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A member's metadata. */
+export interface TarEntry {
+  readonly type: EntryType;
+  /** As the archive has it. */
+  readonly path: string;
+  /** Target of a link, as the archive has it. */
+  readonly link: string;
+  /** Permission bits, set-id and sticky bits. */
+  readonly mode: number;
+  /** Seconds after 1970, within 32 bits. */
+  readonly mtime: number;
+  /** Bytes of data in the archive. */
+  readonly stored: number;
+  /** Bytes of the file when it is unpacked. */
+  readonly size: number;
+  /** Where the stored bytes go; undefined: one after the other. */
+  readonly sparse: readonly SparseRun[] | undefined;
+  /** Values as latin1 strings. */
+  readonly xattrs: ReadonlyMap<string, string>;
+}
+
+/** Bounds on what an archive may ask for. Real images stay far below all of them. */
+export const limits = {
+  /** Bytes of one extended header or long name. */
+  header: 1 << 20,
+  /** Bytes of a path: PATH_MAX of Linux. */
+  path: 4096,
+  /** Bytes of one name: NAME_MAX of Linux, which is squashfs' limit too. */
+  name: 255,
+  /** Names in a path. */
+  depth: 512,
+  /** Members of all layers together. */
+  entries: 4_000_000,
+  /** Bytes of a file when it is unpacked. */
+  file: 2 ** 42,
+  /** Runs of a sparse file. */
+  runs: 100_000,
+  /** Extended attributes of a file, and the bytes of one: XATTR_SIZE_MAX of Linux. */
+  xattrs: 256,
+  xattrValue: 65536,
+} as const;
