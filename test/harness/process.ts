@@ -15,6 +15,11 @@ export interface RunOptions {
   readonly tty?: boolean;
   /** The unprivileged user unless said otherwise. */
   readonly user?: "test" | "root";
+  /**
+   * Shell commands that root runs first, in a mount namespace of the program's own: what they mount is seen by nothing
+   * else and gone with the program.
+   */
+  readonly prepare?: string;
   /** Seconds after which the program is killed, 300 by default. */
   readonly timeout?: number;
 }
@@ -49,8 +54,8 @@ export function start(
   environment: Readonly<Record<string, string>>,
   options: RunOptions = {},
 ): Running {
-  const command = options.tty === true ? onTerminal(argv) : argv;
-  const child = Bun.spawn(asUser(command, options.user), {
+  const command = asUser(options.tty === true ? onTerminal(argv) : argv, options.user);
+  const child = Bun.spawn(options.prepare === undefined ? command : prepared(options.prepare, command), {
     env: merged(environment, options.env ?? {}),
     cwd: options.cwd ?? "/",
     stdin: input(options.stdin),
@@ -100,6 +105,11 @@ function input(stdin: RunOptions["stdin"]): "ignore" | "pipe" | Uint8Array {
 function pipeOf(stdin: number | FileSink | undefined): FileSink {
   if (stdin === undefined || typeof stdin === "number") throw new Error('not started with stdin: "pipe"');
   return stdin;
+}
+
+function prepared(script: string, argv: readonly string[]): string[] {
+  const shell = ["sh", "-ec", `${script}\nexec "$@"`, "prepare"];
+  return ["unshare", "--mount", "--propagation=private", "--", ...shell, ...argv];
 }
 
 // `script` makes the terminal as the user who runs it, so the user owns it as in a real session.

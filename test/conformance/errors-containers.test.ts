@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bad names, files and surroundings of containers get one clear line, exit status 1, and nothing half-made.
+
+import { describe, expect, test } from "bun:test";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { enrootBinary, type Sandbox, sandbox } from "../harness/index.ts";
+import { busybox, image } from "./image.ts";
+import { refusal } from "./refusal.ts";
+import { files, hide, withLittleSpace } from "./surroundings.ts";
+
+describe("names and files", () => {
+  test.each(["../x", "a/b", "/abs", ".", "..", ".hidden", "a\nb", "", `${"x".repeat(256)}`])(
+    "an invalid container name: %p",
+    async (name) => {
+      await using box = await sandbox();
+      const file = await image(box, busybox);
+      // An empty operand is an error of usage, which prints the usage as well.
+      for (const args of [
+        ["create", "-n", name, file],
+        ["remove", "-f", name],
+      ]) {
+        const result = await box.enroot(args);
+        expect(result.status).toBe(1);
+        expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
+      }
+      expect(await files(box, box.data)).toBe("");
+    },
+  );
+
+  test("a container that is not there", async () => {
+    await using box = await sandbox();
+    for (const args of [
+      ["start", "nobody", "true"],
+      ["remove", "-f", "nobody"],
+    ]) {
+      expect(refusal(await box.enroot(args))).toContain("nobody");
+    }
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["text", "just text\n"],
+    ["half a super block", "hsqs"],
+    ["a broken super block", `hsqs${"\0".repeat(4096)}`],
+  ])("a file that is no image: %s", async (_, text) => {
+    await using box = await sandbox();
+    await writeFile(join(box.work, "x.sqsh"), text);
+    expect(refusal(await box.enroot(["create", "x.sqsh"]))).toContain("x.sqsh");
+    refusal(await box.enroot(["start", "./x.sqsh", "true"]));
+    expect(await files(box, box.data)).toBe("");
+    expect(await files(box, box.runtime)).toBe("");
+  });
+
+  test("an image that was cut off", async () => {
+    await using box = await sandbox();
+    await image(box, busybox, "whole.sqsh");
+    await box.run(["sh", "-c", "head -c 300000 whole.sqsh > cut.sqsh"]);
+    expect(refusal(await box.enroot(["create", "cut.sqsh"]))).toContain("cut.sqsh");
+    expect(await files(box, box.data)).toBe("");
+  });
+
+  test("an image that may not be read", async () => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    await chmod(file, 0o600);
+    expect(refusal(await box.enroot(["create", file]))).toContain(file);
+    expect(refusal(await box.enroot(["create", "/nowhere/x.sqsh"]))).toContain("/nowhere/x.sqsh");
+  });
+});
+
+test("a container of that name is there already", async () => {
+  await using box = await sandbox();
+  const file = await image(box, busybox, "one.sqsh");
+  await box.ok(["create", file]);
+  await box.run(["sh", "-c", `echo mine > ${box.data}/one/mine`]);
+  expect(refusal(await box.enroot(["create", file]))).toContain(`${box.data}/one`);
+  expect((await box.run(["cat", `${box.data}/one/mine`])).stdout).toBe("mine\n");
+  expect(await box.ok(["list"])).toBe("one\n");
+  await box.ok(["remove", "-f", "one"]);
+});
+
+test("no space for the container: names the path and the variable", async () => {
+  await using box = await sandbox();
+  const file = await image(box, busybox);
+  const line = refusal(await withLittleSpace(box, box.data, ["create", file]));
+  expect(line).toContain(box.data);
+  expect(line).toContain("ENROOT_DATA_PATH");
+});
+
+describe("programs that are not installed", () => {
+  test("create without unsquashfs", async () => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    const line = refusal(await box.enroot(["create", file], { prepare: hide(box, "unsquashfs") }));
+    expect(line).toContain("unsquashfs");
+    expect(line).toContain("squashfs-tools");
+    expect(await files(box, box.data)).toBe("");
+  });
+
+  test("start of an image without squashfuse", async () => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    const prepare = hide(box, "squashfuse", "squashfuse_ll");
+    const line = refusal(await box.enroot(["start", file, "true"], { prepare }));
+    expect(line).toContain("squashfuse");
+    expect(await files(box, box.runtime)).toBe("");
+  });
+
+  test("start of an image without fuse-overlayfs, when that is what is wanted", async () => {
+    await using box = await sandbox({ env: { ENROOT_NATIVE_OVERLAYFS: "no" } });
+    const file = await image(box, busybox);
+    const line = refusal(await box.enroot(["start", file, "true"], { prepare: hide(box, "fuse-overlayfs") }));
+    expect(line).toContain("fuse-overlayfs");
+  });
+});
+
+describe("start", () => {
+  async function container(box: Sandbox): Promise<void> {
+    await box.ok(["create", "-n", "c", await image(box, busybox)]);
+  }
+
+  test("user namespaces are disabled: names the switch", async () => {
+    await using box = await sandbox();
+    await container(box);
+    // The limit of a user namespace that has been entered before: nobody else's.
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+    const nested = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", script, "sh"];
+    const line = refusal(await box.run([...nested, enrootBinary(), "start", "c", "true"]));
+    expect(line).toContain("user.max_user_namespaces");
+  });
+
+  test("a store that is mounted noexec: says so", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const prepare = `mount --bind ${box.data} ${box.data}; mount -o remount,bind,noexec ${box.data}`;
+    const line = refusal(await box.enroot(["start", "c", "true"], { prepare }));
+    expect(line).toContain("noexec");
+    expect(line).toContain("ENROOT_DATA_PATH");
+  });
+
+  test("a failing hook: names it and its status", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const hook = join(box.config, "hooks.d/50-fail.sh");
+    await mkdir(join(box.config, "hooks.d"));
+    await writeFile(hook, "#!/bin/sh\nexit 42\n", { mode: 0o755 });
+    const line = refusal(await box.enroot(["start", "c", "echo", "started"]));
+    expect(line).toContain(hook);
+    expect(line).toContain("42");
+    expect(await files(box, box.runtime)).toBe("");
+  });
+
+  test("a command that is not there", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const result = await box.enroot(["start", "c", "/no/such/command"]);
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain("/no/such/command");
+  });
+});
