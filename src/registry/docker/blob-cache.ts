@@ -46,14 +46,17 @@ export interface BlobCache {
 /** Opens the cache below ENROOT_CACHE_PATH. @throws EnrootError Usage */
 export function openBlobCache(cachePath: string): BlobCache {
   const directory = `${cachePath}/blobs/sha256`;
+  const locks = `${cachePath}/blobs/locks`;
   ensureDirectory(directory, "ENROOT_CACHE_PATH");
+  ensureDirectory(locks, "ENROOT_CACHE_PATH");
   const pathOf = ({ digest }: WantedBlob): string => `${directory}/${digestHex(digest)}`;
   return {
     find: async (blob) => ((await isTrustworthy(pathOf(blob), blob)) ? pathOf(blob) : undefined),
     obtain: async (blob, fetch, onBytes) => {
       const path = pathOf(blob);
       if (await isTrustworthy(path, blob)) return path;
-      using _lock = await takeLock(`${path}.lock`);
+      // As many locks as there are first bytes: two blobs that share one only come one after the other.
+      using _lock = await takeLock(`${locks}/${digestHex(blob.digest).slice(0, 2)}`);
       if (!(await isTrustworthy(path, blob))) await download({ path, blob, fetch, onBytes });
       return path;
     },
@@ -184,6 +187,7 @@ function withinSilence<T>(read: Promise<T>): Promise<T> {
 function explain(cause: unknown, url: string, part: string): EnrootError {
   const code = errnoOf(cause);
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EACCES" || code === "EROFS" || code === "EIO") {
+    rmSync(part, { force: true });
     return new EnrootError("Tool", `Could not write ${part}: ${describeErrno(cause)}`, {
       hint: "ENROOT_CACHE_PATH moves the cache",
       cause,

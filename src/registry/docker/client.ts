@@ -27,12 +27,12 @@ function urlOf({ registry, name, allowHttp }: Repository, path: string): string 
   return `${allowHttp ? "http" : "https"}://${registry}/v2/${name}/${path}`;
 }
 
-/** One request, authenticated as the registry asks. A 401 of a token that has run out is answered by a new one, once. */
+/** One request, authenticated as the registry asks: at first, and once more for a token that has run out. */
 async function authorized(repository: Repository, request: HttpRequest): Promise<HttpResponse> {
   let authorization = await repository.auth.header();
   for (let attempt = 0; ; attempt++) {
     const response = await repository.http({ ...request, authorization });
-    if (response.status !== 401 || attempt >= 1 + Number(authorization === undefined)) return response;
+    if (response.status !== 401 || attempt >= 2) return response;
     await response.body?.cancel();
     await repository.auth.renew(response, authorization);
     authorization = await repository.auth.header();
