@@ -59,8 +59,20 @@ environ_substitute(const char *text, struct buffer *out)
 		buffer_add_text(out, "\n");
 }
 
+static bool
+has_line(const char *text, const char *line)
+{
+	size_t length = strlen(line);
+
+	for (const char *at = text; at != NULL && (at = strstr(at, line)) != NULL; at++) {
+		if ((at == text || at[-1] == '\n') && at[length] == '\n')
+			return true;
+	}
+	return false;
+}
+
 static void
-format_line(char *line, struct buffer *out)
+format_line(char *line, const char *settled, struct buffer *out)
 {
 	char *value, *end;
 
@@ -71,7 +83,8 @@ format_line(char *line, struct buffer *out)
 	end = value + strlen(value);
 	while (end > value && strchr(" \t\r\v\f", end[-1]) != NULL)
 		end--;
-	if (end - value >= 2 && (*value == '"' || *value == '\'') && (end[-1] == '"' || end[-1] == '\'')) {
+	if (end - value >= 2 && (*value == '"' || *value == '\'') && (end[-1] == '"' || end[-1] == '\'') &&
+	    !has_line(settled, line)) {
 		buffer_add(out, line, (size_t)(value - line));
 		buffer_add(out, value + 1, (size_t)(end - value - 2));
 	} else
@@ -80,7 +93,7 @@ format_line(char *line, struct buffer *out)
 }
 
 void
-environ_format(const char *text, struct buffer *out)
+environ_format(const char *text, const char *settled, struct buffer *out)
 {
 	cleanup_free char *copy = must_dup(text);
 	char *next = copy;
@@ -88,7 +101,7 @@ environ_format(const char *text, struct buffer *out)
 
 	buffer_add(out, NULL, 0);
 	while ((line = strsep(&next, "\n")) != NULL)
-		format_line(line, out);
+		format_line(line, settled, out);
 }
 
 void

@@ -12,10 +12,10 @@ struct buffer;
 void environ_substitute(const char *text, struct buffer *out);
 
 /*
- * Appends `text` in normal form: white space before names, comments, empty and malformed lines and ENROOT_* dropped, one
- * pair of quotes around a value removed.
+ * Appends the variables of `text` in normal form: white space before them, surrounding quotes, comments and what is no
+ * variable or ours (ENROOT_*) are gone. Lines of `settled`, what an earlier call made, stay as they are; NULL: there is none.
  */
-void environ_format(const char *text, struct buffer *out);
+void environ_format(const char *text, const char *settled, struct buffer *out);
 
 /* Replaces our environment by the well-formed lines of `text`. */
 void environ_load(char *text);

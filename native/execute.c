@@ -32,6 +32,7 @@ struct execution {
 	const char *runtime;  /* directory of the private tmpfs */
 	const char *rootfs;
 	char *environment;    /* path of the environment file */
+	struct buffer formatted; /* what the environment file held when it was last normalised */
 	char *mounts;	      /* path of the mount file */
 	int root;	      /* the root file system, O_PATH */
 	int lock;
@@ -329,10 +330,11 @@ do_environ_format(struct execution *execution, const struct step *step)
 
 	(void)step;
 	read_path(execution->environment, &source);
-	environ_format(source.data, &text);
+	environ_format(source.data, execution->formatted.data, &text);
 	write_path(execution->environment, O_TRUNC, &text);
 	free(source.data);
-	free(text.data);
+	free(execution->formatted.data);
+	execution->formatted = text;
 }
 
 static void
