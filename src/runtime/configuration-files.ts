@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
 import { EnrootError } from "../errors.ts";
+import { describeErrno, errnoOf } from "../system/errno.ts";
 import type { ConfigurationFiles } from "./start-plan.ts";
 
 /** environ.d, mounts.d and hooks.d of each directory, in name order. */
@@ -14,6 +15,7 @@ export function findConfigurationFiles(directories: readonly string[]): Configur
   };
 }
 
+/** A directory that the caller cannot enter holds nothing for it, as where HOME is still somebody else's. */
 function listFiles(directory: string, suffix: string): string[] {
   try {
     return readdirSync(directory)
@@ -21,9 +23,7 @@ function listFiles(directory: string, suffix: string): string[] {
       .sort()
       .map((name) => `${directory}/${name}`);
   } catch (cause) {
-    const absent =
-      cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR");
-    if (absent) return [];
-    throw new EnrootError("Usage", `Could not read directory ${directory}`, { cause });
+    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errnoOf(cause) ?? "")) return [];
+    throw new EnrootError("Tool", `Could not read ${directory}: ${describeErrno(cause)}`, { cause });
   }
 }
