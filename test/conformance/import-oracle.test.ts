@@ -2,6 +2,7 @@
 // What import makes of an image equals, file by file, what umoci makes of it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { imageRegistry, oracleOf, type SetName, type Tree, treeOf } from "../fixtures/index.ts";
 import { host, type Registry, type Sandbox, sandbox } from "../harness/index.ts";
@@ -21,17 +22,29 @@ afterAll(async () => {
 
 async function imported(image: string): Promise<string> {
   const file = join(box.work, `${image.replace(/\W/g, "-")}.sqsh`);
-  await box.ok(["import", "-o", file, registry.uri(image)]);
+  if (!existsSync(file)) await box.ok(["import", "-o", file, registry.uri(image)]);
   return file;
 }
 
 async function unpacked(file: string): Promise<Tree> {
   const directory = join(box.root, "unpacked");
-  await host(["rm", "-rf", directory]);
   await host(["unsquashfs", "-no-progress", "-quiet", "-xattrs", "-dest", directory, file]);
   const tree = await treeOf(directory);
   await host(["rm", "-rf", directory]);
   return tree;
+}
+
+// In a mount namespace of the program that reads it. Unmounting ends squashfuse, which would keep the namespace.
+async function mounted(file: string, mount: string): Promise<Tree> {
+  const point = join(box.root, "mounted");
+  const script = '/usr/bin/python3 "$1" "$2"; status=$?; umount "$2"; exit $status';
+  const argv = ["sh", "-c", script, "sh", join(import.meta.dir, "../fixtures/tree.py"), point];
+  const result = await box.run(argv, {
+    user: "root",
+    prepare: `mkdir -p ${point}; ${mount} ${file} ${point}`,
+  });
+  if (result.status !== 0) throw new Error(result.stderr);
+  return JSON.parse(result.stdout) as Tree;
 }
 
 // What enroot adds, and the directory that it makes for the configuration's WorkingDir.
@@ -65,45 +78,41 @@ function differences(actual: Tree, wanted: Tree): string[] {
   );
 }
 
+function expectLikeUmoci(set: SetName, actual: Tree, oracle: Tree): void {
+  const extra = [...added, ...(workingDirectories[set] ?? [])];
+  for (const path of extra) expect(Object.keys(actual)).toContain(path);
+  expect(differences(without(actual, extra), expected(oracle))).toEqual([]);
+}
+
 describe.each<[SetName, readonly string[]]>([
   ["small", ["latest", "oci", "zstd", "plain"]],
   ["odd", ["latest", "docker", "mixed"]],
   ["medium", ["latest", "oci", "mixed"]],
-])("test/%s", (set, [first = "", ...others]) => {
-  let file: string;
-
-  test(`:${first} has the same files as umoci finds`, async () => {
-    file = await imported(`test/${set}:${first}`);
-    const wanted = expected(await oracleOf(set));
-    const extra = [...added, ...(workingDirectories[set] ?? [])];
-    const actual = await unpacked(file);
-    for (const path of extra) expect(Object.keys(actual)).toContain(path);
-    expect(differences(without(actual, extra), wanted)).toEqual([]);
+])("test/%s", (set, tags) => {
+  test(`unpacked by unsquashfs, is what umoci unpacks`, async () => {
+    expectLikeUmoci(set, await unpacked(await imported(`test/${set}:${tags[0]}`)), await oracleOf(set));
   }, 300_000);
 
-  // Only the line of provenance tells where an image came from.
-  test.each(others)(
-    ":%s, the same layers in another form, gives the same files",
+  test.each(tags)(
+    ":%s, mounted by the kernel, is what umoci unpacks",
     async (tag) => {
-      const other = await unpacked(await imported(`test/${set}:${tag}`));
-      const one = await unpacked(file);
-      expect(differences(without(other, ["etc/rc"]), without(one, ["etc/rc"]))).toEqual([]);
+      const file = await imported(`test/${set}:${tag}`);
+      expectLikeUmoci(set, await mounted(file, "mount -t squashfs -o loop,ro"), await oracleOf(set));
     },
     300_000,
   );
 });
 
-test("the kernel and squashfuse read what unsquashfs reads", async () => {
+test("squashfuse reads what the kernel reads", async () => {
+  // Its inode numbers are made up, and version 0.1.105 mixes up the prefixes of attributes.
+  const plain = (tree: Tree): Tree =>
+    Object.fromEntries(
+      Object.entries(tree).map(([path, { same, xattrs, ...entry }]) => [
+        path,
+        { ...entry, ...(xattrs === undefined ? {} : { values: Object.values(xattrs) }) },
+      ]),
+    );
   const file = await imported("test/odd:latest");
-  const wanted = await unpacked(file);
-  const prepare = `mkdir -p ${box.root}/kernel ${box.root}/fuse; mount -o loop,ro ${file} ${box.root}/kernel`;
-  const tree = join(import.meta.dir, "../fixtures/tree.py");
-  const kernel = await box.run(["/usr/bin/python3", tree, `${box.root}/kernel`], { user: "root", prepare });
-  expect(differences(JSON.parse(kernel.stdout), wanted)).toEqual([]);
-  const fuse = 'squashfuse "$1" "$2" && /usr/bin/python3 "$3" "$2" && umount "$2"';
-  const user = await box.run(["sh", "-c", fuse, "sh", file, `${box.root}/fuse`, tree], {
-    user: "root",
-    prepare,
-  });
-  expect(differences(JSON.parse(user.stdout), wanted)).toEqual([]);
+  const kernel = await mounted(file, "mount -t squashfs -o loop,ro");
+  expect(differences(plain(await mounted(file, "squashfuse")), plain(kernel))).toEqual([]);
 }, 60_000);
