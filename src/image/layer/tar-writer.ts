@@ -7,7 +7,7 @@ const block = 512;
 const batch = 256 << 10;
 const zeros = Buffer.alloc(64 << 10);
 
-/** Takes pieces of the archive, and says when more may come. */
+/** Takes pieces of the archive one after the other, and says when the next may come. */
 export type ArchiveSink = (piece: Uint8Array) => Promise<void>;
 
 /** What a header says. */
@@ -35,22 +35,37 @@ const flags: Readonly<Record<TarEntry["type"], string>> = {
   device: "3",
 };
 
-/** Opens an archive. */
+/**
+ * Opens an archive.
+ * @param sink resolves once it needs the piece no more: its memory is used again
+ */
 export function openTarWriter(sink: ArchiveSink): TarWriter {
-  let gathered: Uint8Array[] = [];
+  // One is filled while the other is on its way.
+  let slab = Buffer.allocUnsafeSlow(batch);
+  let other = Buffer.allocUnsafeSlow(batch);
   let length = 0;
+  let sending: Promise<void> = Promise.resolve();
 
+  const send = async (piece: Uint8Array): Promise<void> => {
+    await sending;
+    sending = sink(piece);
+    // Whoever sends next, or ends, gets the error.
+    sending.catch(() => {});
+  };
   const flush = async (): Promise<void> => {
     if (length === 0) return;
-    const piece = gathered.length === 1 ? gathered[0] : Buffer.concat(gathered, length);
-    gathered = [];
+    const piece = slab.subarray(0, length);
+    [slab, other] = [other, slab];
     length = 0;
-    if (piece) await sink(piece);
+    await send(piece);
   };
   const data = async (piece: Uint8Array): Promise<void> => {
-    gathered.push(piece);
+    // Copying costs less than a write of its own, but only up to a point.
+    const large = piece.length >= batch / 2;
+    if (large || length + piece.length > batch) await flush();
+    if (large) return send(piece);
+    slab.set(piece, length);
     length += piece.length;
-    if (length >= batch) await flush();
   };
   const hole = async (size: number): Promise<void> => {
     for (let left = size; left > 0; left -= zeros.length)
@@ -77,6 +92,7 @@ export function openTarWriter(sink: ArchiveSink): TarWriter {
     end: async () => {
       await hole(2 * block);
       await flush();
+      await sending;
     },
   };
 }
@@ -108,7 +124,7 @@ function ustar({ path, link, flag, mode, mtime, size }: Ustar): Buffer {
   header.write("ustar\x0000", 257, "latin1");
   header.fill(0x20, 148, 156);
   let sum = 0;
-  for (const byte of header) sum += byte;
+  for (let at = 0; at < block; at++) sum += header[at] ?? 0;
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return header;
 }
