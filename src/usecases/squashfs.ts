@@ -73,7 +73,9 @@ function words(options: string): string[] {
 /** Starts to write an image file. @throws EnrootError Tool */
 export function openSquashfs(options: SquashfsOptions): SquashfsWriter {
   const argv = squashfsCommand(options);
-  const sink: Sink = spawnPiped({ argv, env: { SOURCE_DATE_EPOCH: String(options.time) } });
+  // tar2sqfs takes the time from here; sqfstar has it among its options, and refuses both.
+  const env = argv[0].endsWith("/tar2sqfs") ? { SOURCE_DATE_EPOCH: String(options.time) } : {};
+  const sink: Sink = spawnPiped({ argv, env });
   const explain = (outcome: Omit<Outcome, "stdout">): EnrootError =>
     /no space left|disk quota|file too large/i.test(outcome.stderr)
       ? new EnrootError("Tool", `No space left to write ${options.path}`, {

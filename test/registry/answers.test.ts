@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Errors of registries, and how often they are asked again.
+import { describe, expect, test } from "bun:test";
+import { expectImport, expectRefusal, plainImage, scene } from "./fixture.ts";
+
+const image = plainImage();
+
+describe("errors", () => {
+  test("no such image", async () => {
+    await using here = await scene(image, () => Response.json({}, { status: 404 }));
+    await expectRefusal(here, /No such image test\/image:latest in 127\.0\.0\.1/);
+  });
+
+  test("too many requests: the registry's own words", async () => {
+    const errors = [{ code: "TOOMANYREQUESTS", message: "You have reached your pull rate limit" }];
+    await using here = await scene(image, () => Response.json({ errors }, { status: 429 }));
+    await expectRefusal(here, /Too many requests.*pull rate limit/);
+  });
+
+  test("words that would drive a terminal are cleaned", async () => {
+    const errors = [{ message: "\u001b[31mred\nline" }];
+    await using here = await scene(image, () => Response.json({ errors }, { status: 500 }));
+    const result = await expectRefusal(here, /error code: 500/);
+    expect(result.stderr).not.toContain("\u001b");
+  });
+
+  test("denied", async () => {
+    await using here = await scene(image, () =>
+      Response.json({ errors: [{ message: "denied" }] }, { status: 403 }),
+    );
+    await expectRefusal(here, /Access denied.*denied/);
+  });
+
+  test("an answer that never comes", async () => {
+    await using here = await scene(
+      image,
+      ({ request }) =>
+        new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(undefined))),
+    );
+    await expectRefusal(here, /no answer within 1 seconds/, { ENROOT_CONNECT_TIMEOUT: "1" });
+  });
+
+  test("a transfer that takes too long", async () => {
+    await using here = await scene(image, ({ kind, request }) =>
+      kind === "blob"
+        ? new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(undefined)))
+        : undefined,
+    );
+    await expectRefusal(here, /Could not connect|broke off/, { ENROOT_TRANSFER_TIMEOUT: "1" });
+  });
+});
+
+describe("ENROOT_TRANSFER_RETRIES", () => {
+  test.each([429, 500, 502, 503, 504])("asks again after %d", async (status) => {
+    await using here = await scene(image, ({ kind, count }) =>
+      kind === "manifest" && count < 2
+        ? new Response("{}", { status, headers: { "retry-after": "0" } })
+        : undefined,
+    );
+    await expectImport(here, { ENROOT_TRANSFER_RETRIES: "2" });
+  });
+
+  test("asks no more often than that", async () => {
+    await using here = await scene(
+      image,
+      () => new Response("{}", { status: 503, headers: { "retry-after": "0" } }),
+    );
+    await expectRefusal(here, /error code: 503/, { ENROOT_TRANSFER_RETRIES: "2" });
+    expect(here.registry.asked).toHaveLength(3);
+  });
+
+  test("heeds Retry-After as a date", async () => {
+    const soon = new Date(Date.now() + 1000).toUTCString();
+    await using here = await scene(image, ({ count, kind }) =>
+      kind === "manifest" && count === 0
+        ? new Response("{}", { status: 503, headers: { "retry-after": soon } })
+        : undefined,
+    );
+    await expectImport(here, { ENROOT_TRANSFER_RETRIES: "1" });
+  });
+
+  test("0 asks once", async () => {
+    await using here = await scene(image, () => new Response("{}", { status: 503 }));
+    await expectRefusal(here, /error code: 503/);
+    expect(here.registry.asked).toHaveLength(1);
+  });
+
+  test("does not repeat what cannot get better", async () => {
+    await using here = await scene(image, () => Response.json({}, { status: 404 }));
+    await expectRefusal(here, /No such image/, { ENROOT_TRANSFER_RETRIES: "5" });
+    expect(here.registry.asked).toHaveLength(1);
+  });
+});
+
+describe("proxies", () => {
+  test("http_proxy is used, for any name", async () => {
+    await using here = await scene(image);
+    const env = { http_proxy: `http://${here.registry.name}` };
+    const digest = await here.box.ok(["digest", "docker://registry.invalid#test/image"], { env });
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  });
+
+  test.each(["registry.invalid", ".invalid", "*"])("no_proxy %s goes around it", async (pattern) => {
+    await using here = await scene(image);
+    const env = { http_proxy: `http://${here.registry.name}`, no_proxy: `a.example, ${pattern}` };
+    const result = await here.box.enroot(["digest", "docker://registry.invalid#test/image"], { env });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("host not found");
+    expect(here.registry.asked).toEqual([]);
+  });
+
+  test("a proxy that is not HTTP is refused", async () => {
+    await using here = await scene(image);
+    await expectRefusal(here, /Unsupported proxy: socks5:/, { all_proxy: "socks5://user:pw@127.0.0.1:1" });
+  });
+});
+
+describe("the engine's own runtime", () => {
+  test("variables and files for it have no effect", async () => {
+    await using here = await scene(image);
+    const evil = `${here.box.work}/evil.ts`;
+    await here.box.run([
+      "sh",
+      "-c",
+      `echo 'require("fs").writeFileSync("${here.box.work}/ran", "")' > ${evil}`,
+    ]);
+    await here.box.run([
+      "sh",
+      "-c",
+      `printf 'preload = ["./evil.ts"]\\n' > bunfig.toml; echo http_proxy=http://127.0.0.1:1 > .env; echo '{"type":"x"' > package.json`,
+    ]);
+    const env = {
+      BUN_OPTIONS: `--preload ${evil}`,
+      BUN_BE_BUN: "1",
+      BUN_INSPECT: "ws://127.0.0.1:1",
+      NODE_OPTIONS: `--require ${evil}`,
+      NODE_TLS_REJECT_UNAUTHORIZED: "0",
+      NODE_EXTRA_CA_CERTS: "/nonexistent",
+    };
+    expect(await here.box.ok(["digest", here.registry.uri], { env })).toMatch(/^sha256:/);
+    expect((await here.box.run(["ls", "ran"])).status).not.toBe(0);
+  });
+});
