@@ -50,7 +50,7 @@ function sqfstar(
 ): Argv {
   const root = ["-root-mode", "0755", "-root-time", String(time), "-mkfs-time", String(time)];
   const bounds = ["-processors", String(settings.maxProcessors), "-mem", "128M"];
-  return [program, ...options, ...root, ...bounds, "-no-progress", "-quiet", path];
+  return [program, ...options, ...root, ...bounds, "-force", "-no-progress", "-quiet", path];
 }
 
 /** The program that writes images with these settings. @throws EnrootError Tool naming the package to install */

@@ -57,7 +57,7 @@ export function paxRecord(key: string, value: string): string {
 }
 
 function memberBytes(member: Member): Uint8Array[] {
-  const data = Buffer.from(member.data ?? "", "latin1");
+  const data = typeof member.data === "object" ? member.data : Buffer.from(member.data ?? "", "latin1");
   const pieces = [header(member, data.length), padded(data)];
   if (!member.pax) return pieces;
   const records = Object.entries(member.pax).map(([key, value]) => paxRecord(key, value));
