@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { writeSync } from "node:fs";
+import { existsSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { hookEnvironment } from "../config/hook-environment.ts";
 import { planDescriptor } from "../config/plan-descriptor.ts";
@@ -81,7 +81,7 @@ async function findRoot(target: string, settings: Settings): Promise<Root> {
   const kind = probeImage(path);
   if (kind === "squashfs") return imageRoot(path, settings);
   if (target.includes("/")) {
-    if (kind === undefined) throw new EnrootError("NotFound", `No such file or directory: ${path}`);
+    if (!existsSync(path)) throw new EnrootError("NotFound", `No such file or directory: ${path}`);
     throw new EnrootError("Usage", `Invalid image format: ${path}`, { hint: "a squashfs image is needed" });
   }
   const store = await openStore(settings.storageBackend, settings.dataPath);
