@@ -267,13 +267,18 @@ lock_within(int fd, long seconds)
 static void
 do_lock(struct execution *execution, const struct step *step)
 {
+	const int flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	struct stat status;
 	long seconds;
 
 	if (!parse_number(step->arguments[0], 0, 86400, &seconds))
 		die("Invalid start plan: %s is no time", step->arguments[0]);
-	execution->lock = openat(execution->root, ".lock", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (execution->lock < 0)
+	execution->lock = openat(execution->root, ".lock", flags, 0644);
+	if (execution->lock < 0 || fstat(execution->lock, &status) < 0)
 		die_errno("Could not open %s/.lock", execution->rootfs);
+	/* An image may bring anything under this name; a pipe would have made us wait. */
+	if (!S_ISREG(status.st_mode))
+		die("Could not open %s/.lock: not a regular file", execution->rootfs);
 	if (lock_within(execution->lock, seconds) < 0)
 		die("Could not lock the root file system %s: another start has held it for %ld seconds", execution->rootfs,
 		    seconds);

@@ -51,11 +51,11 @@ if [ -z "${user}" ]; then
     [[ "${user}" =~ ^[A-Za-z_][A-Za-z0-9_.-]*$ && "${user}" != @(root|nobody) ]] || user=user${uid}
     home=${HOME-}
 fi
-: "${group:=group${gid}}"
+: "${group:=group${gid}}" "${shell:=/bin/sh}"
 [[ "${home}" == /* ]] || home=/
 
 state=$(enroot-rootfs query -r /etc/passwd -r /etc/group -r /etc/login.defs -r /etc/default/useradd \
-    -x "${shell:-/bin/sh}" -e "${home}")
+    -x "${shell}" -e "${home}")
 IFS=$'\036'
 # shellcheck disable=SC2206 # split at the ends of the answers
 state=(${state})
