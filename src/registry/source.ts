@@ -29,7 +29,7 @@ function schemeOf(uri: string): string {
 
 function refuseScheme(uri: string): EnrootError {
   const scheme = schemeOf(uri);
-  if (scheme === "dockerd" || scheme === "podman" || scheme === "zfs") {
+  if (["dockerd", "podman", "zfs"].includes(scheme)) {
     return new EnrootError("Unsupported", `Not in this version: ${scheme}://`);
   }
   return new EnrootError("Usage", `Invalid argument: ${uri}`, {

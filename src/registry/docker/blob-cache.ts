@@ -32,15 +32,15 @@ export type BlobFetcher = (offset: number) => Promise<HttpResponse>;
 
 /** The cache of one user. */
 export interface BlobCache {
-  /** Path of a blob that is there, complete and trustworthy; undefined otherwise. */
-  find(blob: WantedBlob): Promise<string | undefined>;
+  /** Whether a blob is there, by its size. What is in it is looked at when it is obtained. */
+  has(blob: WantedBlob): boolean;
   /**
    * Makes sure that a blob is there.
    * @param onBytes told of bytes as they come
    * @returns its path
    * @throws EnrootError Corrupt when what comes is not the blob, Registry, Tool
    */
-  obtain(blob: WantedBlob, fetch: BlobFetcher, onBytes: (count: number) => void): Promise<string>;
+  obtain(blob: WantedBlob, fetchFrom: BlobFetcher, onBytes: (count: number) => void): Promise<string>;
 }
 
 /** Opens the cache below ENROOT_CACHE_PATH. @throws EnrootError Usage */
@@ -51,24 +51,26 @@ export function openBlobCache(cachePath: string): BlobCache {
   ensureDirectory(locks, "ENROOT_CACHE_PATH");
   const pathOf = ({ digest }: WantedBlob): string => `${directory}/${digestHex(digest)}`;
   return {
-    find: async (blob) => ((await isTrustworthy(pathOf(blob), blob)) ? pathOf(blob) : undefined),
-    obtain: async (blob, fetch, onBytes) => {
+    has: (blob) => hasSize(pathOf(blob), blob),
+    obtain: async (blob, fetchFrom, onBytes) => {
       const path = pathOf(blob);
-      if (await isTrustworthy(path, blob)) return path;
+      if (await isIntact(path, blob)) return path;
       // As many locks as there are first bytes: two blobs that share one only come one after the other.
       using _lock = await takeLock(`${locks}/${digestHex(blob.digest).slice(0, 2)}`);
-      if (!(await isTrustworthy(path, blob))) await download({ path, blob, fetch, onBytes });
+      if (!(await isIntact(path, blob))) await download({ path, blob, fetchFrom, onBytes });
       return path;
     },
   };
 }
 
-/** Ours alone to write: then nobody has changed it since it was verified. Else it is hashed again. */
-async function isTrustworthy(path: string, { digest, size }: WantedBlob): Promise<boolean> {
+function hasSize(path: string, { size }: WantedBlob): boolean {
   const status = statSync(path, { throwIfNoEntry: false });
-  if (!status?.isFile() || status.size !== size) return false;
-  const own = status.uid === process.geteuid?.() && (status.mode & 0o022) === 0;
-  return own || (await hashFile(path)).digest("hex") === digestHex(digest);
+  return status?.isFile() === true && status.size === size;
+}
+
+/** Hashed each time it is used: disks fail, and a cache may be shared. */
+async function isIntact(path: string, blob: WantedBlob): Promise<boolean> {
+  return hasSize(path, blob) && (await hashFile(path)).digest("hex") === digestHex(blob.digest);
 }
 
 async function hashFile(path: string): Promise<Hash> {
@@ -80,15 +82,15 @@ async function hashFile(path: string): Promise<Hash> {
 interface Download {
   readonly path: string;
   readonly blob: WantedBlob;
-  readonly fetch: BlobFetcher;
+  readonly fetchFrom: BlobFetcher;
   readonly onBytes: (count: number) => void;
 }
 
-async function download({ path, blob, fetch, onBytes }: Download): Promise<void> {
+async function download({ path, blob, fetchFrom, onBytes }: Download): Promise<void> {
   const part = `${path}.part`;
   const present = statSync(part, { throwIfNoEntry: false })?.size ?? 0;
   const offset = present < blob.size ? present : 0;
-  const response = await fetch(offset);
+  const response = await fetchFrom(offset);
   if (response.status === 416) {
     await response.body?.cancel();
     rmSync(part, { force: true });

@@ -88,11 +88,8 @@ export async function fetchBlob(
 function serverWords(body: Uint8Array): string {
   const text = new TextDecoder().decode(body.subarray(0, 4096));
   const words = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? "";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be printed
-  return words
-    .replace(/\\./g, " ")
-    .replace(/[\x00-\x1f\x7f-\x9f]/g, " ")
-    .slice(0, 200);
+  const plain = words.replace(/\\./g, " ");
+  return plain.replace(/[\p{Cc}]/gu, " ").slice(0, 200);
 }
 
 function refusal(

@@ -38,8 +38,7 @@ export function openDownloads(options: DownloadOptions): Downloads {
     obtain: (blob) => attempts(options, blob, () => undefined),
     start: async (layers) => {
       const unique = new Map(layers.map((layer) => [layer.digest, layer]));
-      const missing: LayerDescriptor[] = [];
-      for (const layer of unique.values()) if (!(await cache.find(layer))) missing.push(layer);
+      const missing = [...unique.values()].filter((layer) => !cache.has(layer));
       if (missing.length > 0) log.info(`Downloading ${missing.length} missing layers...`);
       else log.info("Found all layers in cache");
       const counter = openCounter(missing, options.onProgress);

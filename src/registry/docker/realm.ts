@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isIP } from "node:net";
 import { EnrootError } from "../../errors.ts";
 
 /** Token servers of well-known registries that are under another domain. */
@@ -24,7 +23,7 @@ export function parseRealm(text: string | undefined, registry: string, allowHttp
 
 /** The last two labels of a name; of an address all of it. */
 function domain(hostname: string): string {
-  return isIP(hostname.replace(/^\[|\]$/g, "")) ? hostname : hostname.split(".").slice(-2).join(".");
+  return /^[\d.]+$|^\[/.test(hostname) ? hostname : hostname.split(".").slice(-2).join(".");
 }
 
 /** Whether a token server belongs to the registry, so that the registry's credentials may be sent to it. */
