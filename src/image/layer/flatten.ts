@@ -5,13 +5,18 @@
 // of exactly what the tree has.
 import { EnrootError } from "../../errors.ts";
 import type { AddedFile } from "../rootfs-files.ts";
-import { changeOf } from "./layer-path.ts";
+import { type Column, openColumn } from "./column.ts";
+import { type LayerIndex, type Member, openLayerIndex } from "./layer-index.ts";
+import { changeOf, splitPath } from "./layer-path.ts";
 import { type LayerSource, readLayer } from "./layer-source.ts";
+import { writeDirectory, writeMember } from "./member-writer.ts";
+import { openPathTable, type PathId, type PathTable, rootPath } from "./path-table.ts";
 import { limits, type TarEntry } from "./tar-entry.ts";
 import type { TarReader } from "./tar-reader.ts";
 import { type ArchiveSink, openTarWriter, type TarWriter } from "./tar-writer.ts";
-import { type Member, openVirtualTree, type TreeNode } from "./virtual-tree.ts";
+import { openVirtualTree, type VirtualTree, type Visible } from "./virtual-tree.ts";
 import { openVisibility } from "./visibility.ts";
+import { openWrittenPaths, type WrittenPaths } from "./written-paths.ts";
 
 /** What is flattened. */
 export interface Flattening {
@@ -27,86 +32,66 @@ export interface Flattening {
   readonly fixedTime: number | undefined;
 }
 
-/** One name in the result. */
-interface Visible {
-  readonly path: string;
-  readonly node: TreeNode;
-}
-
 /** What the first pass found out. */
 export interface FirstPass {
   /** Whether the archive is what it should be. */
   readonly exact: boolean;
-  readonly visible: readonly Visible[];
+  readonly table: PathTable;
+  readonly tree: VirtualTree;
 }
-
-const originOf = (layer: number, index: number): string => `${layer}:${index}`;
 
 /** Writes the archive, most likely rightly. */
 export async function writeFirst(flattening: Flattening, sink: ArchiveSink): Promise<FirstPass> {
   const tar = openTarWriter(sink);
-  const visibility = openVisibility();
-  const members: Member[][] = [];
-  const written = new Map<string, string>();
+  const table = openPathTable();
+  const visibility = openVisibility(table);
+  const written = openWrittenPaths(table);
+  const indexes: LayerIndex[] = [];
   let exact = true;
   let count = 0;
 
   for (let layer = flattening.layers.length; layer >= 0; layer--) {
-    const list: Member[] = [];
-    members[layer] = list;
+    const members = openLayerIndex(table);
+    indexes[layer] = members;
     await readAny(flattening, layer, async (entry, index, data) => {
       if (++count > limits.entries)
         throw new EnrootError("Corrupt", `Image has more than ${limits.entries} files`);
-      const { type, path, link } = entry;
-      list.push({ layer, index, type, path, link });
-      const change = changeOf(path);
-      const shows = visibility.admit(change, type === "directory");
-      if (!shows || change.kind !== "entry" || isDropped(type, change.names)) return;
-      const name = change.names.join("/");
-      const origin = type === "hardlink" ? targetOrigin(link, layer, written) : originOf(layer, index);
-      if (origin === undefined || written.has(name)) exact = false;
-      if (!exact || origin === undefined) return;
-      written.set(name, origin);
-      await writeEntry(tar, flattening, entry, name, data);
+      const member = members.add(changeOf(entry.path), entry.type, entry.link);
+      if (!exact || !visibility.shows(member) || isDropped(table, member)) return;
+      const origin = originOf(member, { layer, index }, table, written);
+      exact = origin !== undefined && written.add(member, origin);
+      if (exact) await writeMember({ tar, entry, path: table.textOf(member.path), data, ...flattening });
     });
-    visibility.nextLayer();
+    visibility.addLayer(members);
   }
-  const visible = listVisible(members, flattening);
-  exact &&= isSame(written, visible);
-  if (exact) {
-    await writeImplicit(tar, flattening, visible);
-    await tar.end();
-  }
-  return { exact, visible };
+  const tree = openVirtualTree(table);
+  for (const members of indexes) tree.apply(members);
+  tree.makeDirectory(Buffer.from(flattening.workingDir).toString("latin1"));
+  exact &&= isSame(written, tree, table);
+  if (exact) await finish(tar, flattening, { table, tree });
+  return { exact, table, tree };
 }
 
 /** Writes the archive of exactly what a first pass found to be visible. */
 export async function writeExact(
   flattening: Flattening,
-  { visible }: FirstPass,
+  { table, tree }: Omit<FirstPass, "exact">,
   sink: ArchiveSink,
 ): Promise<void> {
   const tar = openTarWriter(sink);
-  const paths = new Map<string, string[]>();
-  for (const { path, node } of visible) {
-    if (!node.origin) continue;
-    const origin = originOf(node.origin.layer, node.origin.index);
-    paths.set(origin, [...(paths.get(origin) ?? []), path]);
-  }
+  const names = namesByOrigin(table, tree);
   for (let layer = flattening.layers.length; layer >= 0; layer--) {
     await readAny(flattening, layer, async (entry, index, data) => {
-      const [first, ...others] = paths.get(originOf(layer, index)) ?? [];
+      const [first, ...others] = names(layer, index);
       if (first === undefined) return;
-      await writeEntry(tar, flattening, entry, first, data);
-      for (const path of others) await writeEntry(tar, flattening, linkTo(entry, first), path, data);
+      const path = table.textOf(first);
+      await writeMember({ tar, entry, path, data, ...flattening });
+      const link: TarEntry = { ...entry, type: "hardlink", link: path, xattrs: new Map() };
+      for (const other of others)
+        await writeMember({ tar, entry: link, path: table.textOf(other), data, ...flattening });
     });
   }
-  await writeImplicit(tar, flattening, visible);
-  await tar.end();
-}
-
-function linkTo(entry: TarEntry, link: string): TarEntry {
-  return { ...entry, type: "hardlink", link, size: 0, stored: 0, sparse: undefined, xattrs: new Map() };
+  await finish(tar, flattening, { table, tree });
 }
 
 type Visit = (entry: TarEntry, index: number, data: TarReader["data"]) => Promise<void>;
@@ -118,13 +103,7 @@ async function readAny({ layers, added, time }: Flattening, layer: number, visit
   for (const [index, { path, content, mode }] of added.entries()) {
     const data = Buffer.from(content);
     const size = data.length;
-    const plain = {
-      link: "",
-      mtime: time,
-      stored: size,
-      sparse: undefined,
-      xattrs: new Map<string, string>(),
-    };
+    const plain = { link: "", mtime: time, stored: size, sparse: undefined, xattrs: new Map() };
     await visit({ ...plain, type: "file", path, mode, size }, index, async function* () {
       yield data;
     });
@@ -132,99 +111,74 @@ async function readAny({ layers, added, time }: Flattening, layer: number, visit
 }
 
 /** Devices are the host's to give; whatever a layer has in /dev is hidden by it. */
-function isDropped(type: TarEntry["type"], names: readonly string[]): boolean {
-  return type === "device" || (names[0] === "dev" && names.length > 1);
+function isDropped(table: PathTable, { kind, path }: Pick<Member, "kind" | "path">): boolean {
+  return kind === "device" || isInDev(table, path);
 }
 
-/** What a hard link of the first pass shares its data with, if that was written for the same layer. */
-function targetOrigin(link: string, layer: number, written: ReadonlyMap<string, string>): string | undefined {
-  const change = changeOf(link);
-  const origin = change.kind === "entry" ? written.get(change.names.join("/")) : undefined;
-  return origin?.startsWith(`${layer}:`) ? origin : undefined;
-}
-
-async function writeEntry(
-  tar: TarWriter,
-  { fixedTime }: Flattening,
-  entry: TarEntry,
-  path: string,
-  data: TarReader["data"],
-): Promise<void> {
-  const link = entry.type === "hardlink" ? changeOf(entry.link) : undefined;
-  await tar.header({
-    ...entry,
-    path: path === "" ? "./" : path,
-    link: link?.kind === "entry" ? link.names.join("/") : entry.link,
-    mtime: fixedTime ?? entry.mtime,
-    xattrs: new Map([...entry.xattrs].filter(([name]) => isKept(name))),
-  });
-  if (entry.type !== "file") return;
-  if (entry.sparse) await writeSparse(tar, entry, data);
-  else for await (const piece of data()) await tar.data(piece);
-  await tar.pad(entry.size);
-}
-
-/** Attributes that mean something in an image: a user's own, and file capabilities. */
-function isKept(name: string): boolean {
-  return name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay."));
-}
-
-async function writeSparse(
-  tar: TarWriter,
-  { sparse, size }: TarEntry,
-  data: TarReader["data"],
-): Promise<void> {
-  const pieces = data();
-  let rest: Buffer = Buffer.alloc(0);
-  let at = 0;
-  for (const run of sparse ?? []) {
-    await tar.hole(run.offset - at);
-    for (let missing = run.size; missing > 0; ) {
-      if (rest.length === 0) rest = (await pieces.next()).value ?? Buffer.alloc(0);
-      if (rest.length === 0) throw new EnrootError("Corrupt", "Layer is truncated");
-      const piece = rest.subarray(0, missing);
-      rest = rest.subarray(piece.length);
-      missing -= piece.length;
-      await tar.data(piece);
-    }
-    at = run.offset + run.size;
+function isInDev(table: PathTable, path: PathId): boolean {
+  const dev = table.find(rootPath, "dev");
+  if (dev === undefined) return false;
+  for (let at = path; at !== rootPath && at >= dev; at = table.parentOf(at)) {
+    if (table.parentOf(at) === dev) return true;
   }
-  await tar.hole(size - at);
+  return false;
 }
 
-/** Everything that the layers come to, by applying them from the bottom up. */
-function listVisible(members: readonly Member[][], { workingDir, layers }: Flattening): Visible[] {
-  const tree = openVirtualTree();
-  for (const list of members) for (const member of list) tree.apply(member);
-  tree.makeDirectory(Buffer.from(workingDir).toString("latin1"), layers.length);
-  const visible: Visible[] = [];
-  const walk = (node: TreeNode, names: readonly string[]): void => {
-    if (isDropped(node.origin?.type ?? "directory", names)) return;
-    visible.push({ path: names.join("/"), node });
-    for (const [name, child] of node.children ?? []) walk(child, [...names, name]);
-  };
-  walk(tree.root, []);
-  return visible;
+type Origin = NonNullable<Visible["origin"]>;
+
+/** The member that a name's data is of; for a hard link its target's, if that is written from the same layer. */
+function originOf(
+  { kind, link }: Member,
+  own: Origin,
+  table: PathTable,
+  written: WrittenPaths,
+): Origin | undefined {
+  if (kind !== "hardlink") return own;
+  let target: PathId | undefined = rootPath;
+  for (const name of splitPath(link)) target = target === undefined ? target : table.find(target, name);
+  const origin = target === undefined ? undefined : written.originOf(target);
+  return origin?.layer === own.layer ? origin : undefined;
 }
 
 /** Whether what was written by name is what is visible. */
-function isSame(written: ReadonlyMap<string, string>, visible: readonly Visible[]): boolean {
-  const explicit = visible.filter(({ node }) => node.origin !== undefined);
-  if (explicit.length !== written.size) return false;
-  return explicit.every(
-    ({ path, node: { origin } }) => origin && written.get(path) === originOf(origin.layer, origin.index),
-  );
+function isSame(written: WrittenPaths, tree: VirtualTree, table: PathTable): boolean {
+  let count = 0;
+  for (const { path, origin } of tree.visible()) {
+    if (origin === undefined || isInDev(table, path)) continue;
+    const found = written.originOf(path);
+    if (found?.layer !== origin.layer || found.index !== origin.index) return false;
+    count++;
+  }
+  return count === written.count;
 }
 
-/** Directories that no layer mentions by themselves. */
-async function writeImplicit(
+/** Looks up under which names a member is visible. */
+function namesByOrigin(table: PathTable, tree: VirtualTree): (layer: number, index: number) => PathId[] {
+  const first: Column[] = [];
+  const others = new Map<PathId, PathId[]>();
+  for (const { path, origin } of tree.visible()) {
+    if (origin === undefined || isInDev(table, path)) continue;
+    const column = first[origin.layer] ?? openColumn();
+    first[origin.layer] = column;
+    const known = column.get(origin.index) - 1;
+    if (known < 0) column.set(origin.index, path + 1);
+    else others.set(known, [...(others.get(known) ?? []), path]);
+  }
+  return (layer, index) => {
+    const path = (first[layer]?.get(index) ?? 0) - 1;
+    return path < 0 ? [] : [path, ...(others.get(path) ?? [])];
+  };
+}
+
+/** Writes the directories that no member is about, and ends the archive. */
+async function finish(
   tar: TarWriter,
   { time, fixedTime }: Flattening,
-  visible: readonly Visible[],
+  { table, tree }: Omit<FirstPass, "exact">,
 ): Promise<void> {
-  const directory = { type: "directory", link: "", mode: 0o755, mtime: fixedTime ?? time, size: 0 } as const;
-  for (const { path, node } of visible) {
-    if (node.origin === undefined)
-      await tar.header({ ...directory, path: path === "" ? "./" : path, xattrs: new Map() });
+  for (const { path, origin } of tree.visible()) {
+    if (origin !== undefined || isInDev(table, path)) continue;
+    await writeDirectory(tar, table.textOf(path), fixedTime ?? time);
   }
+  await tar.end();
 }

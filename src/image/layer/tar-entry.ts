@@ -41,8 +41,14 @@ export const limits = {
   name: 255,
   /** Names in a path. */
   depth: 512,
-  /** Members of all layers together. */
+  /** Members of all layers together, and their paths. */
   entries: 4_000_000,
+  /** Bytes of all paths and links together. */
+  text: 1 << 28,
+  /** Names looked up because of links on paths. */
+  steps: 50_000_000,
+  /** Bytes of a layer's archive. */
+  archive: 2 ** 41,
   /** Bytes of a file when it is unpacked. */
   file: 2 ** 42,
   /** Runs of a sparse file. */

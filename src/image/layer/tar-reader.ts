@@ -15,7 +15,7 @@ function corrupt(why: string): EnrootError {
 /** Text of a field up to its first NUL. */
 function field(header: Buffer, start: number, length: number): string {
   const nul = header.indexOf(0, start);
-  return header.latin1Slice(start, nul < 0 ? start + length : Math.min(nul, start + length));
+  return header.toString("latin1", start, nul < 0 ? start + length : Math.min(nul, start + length));
 }
 
 /** A number in octal, or in base 256 when the first bit says so. @throws EnrootError Corrupt */

@@ -1,140 +1,206 @@
 // SPDX-License-Identifier: Apache-2.0
-// A root file system in memory, without its data: members of layers are applied to it one after the other, bottom layer
-// first, as an extraction would. Links are followed inside of it, so nothing can be anywhere else.
+// A root file system in memory, without its data: layers are applied to it one after the other, bottom layer first, as an
+// extraction would. Links are followed inside of it, so nothing can be anywhere else.
 import { EnrootError } from "../../errors.ts";
-import { changeOf, showPath, splitPath } from "./layer-path.ts";
-import type { EntryType } from "./tar-entry.ts";
+import { openColumn } from "./column.ts";
+import type { LayerIndex, Member } from "./layer-index.ts";
+import { showPath, splitPath } from "./layer-path.ts";
+import { type PathId, type PathTable, rootPath } from "./path-table.ts";
+import { limits } from "./tar-entry.ts";
 
-/** What is applied: a member's metadata, and which one it is. */
-export interface Member {
-  readonly layer: number;
-  readonly index: number;
-  readonly type: EntryType;
-  readonly path: string;
-  readonly link: string;
+/** What is at a path in the end. */
+export interface Visible {
+  readonly path: PathId;
+  /** The member that it is from. Two names of one file have the same; a directory that no member is about has none. */
+  readonly origin: { readonly layer: number; readonly index: number } | undefined;
 }
 
-/** A file, or a directory with what is in it. Two names of one file share its node. */
-export interface TreeNode {
-  /** The member that it is from; undefined: a directory that no layer mentions by itself. */
-  readonly origin: Member | undefined;
-  /** The layer that put it here. */
-  readonly layer: number;
-  readonly children: Map<string, TreeNode> | undefined;
+/** The tree. */
+export interface VirtualTree {
+  /** Applies the next layer. @throws EnrootError Corrupt when a member cannot be applied */
+  apply(index: LayerIndex): void;
+  /** Makes directories, over the layers applied before, unless they are there already. */
+  makeDirectory(path: string): void;
+  /** Everything that is there, directories before what is in them. */
+  visible(): Generator<Visible>;
 }
+
+const kind = { none: 0, other: 1, directory: 2, symlink: 3, device: 4 } as const;
+const implicit = -1;
 
 /** How many links are followed on one path, as Linux does. */
 const linkLimit = 40;
 
-/** The tree. */
-export interface VirtualTree {
-  readonly root: TreeNode;
-  /** Applies a member. @throws EnrootError Corrupt when it cannot be applied */
-  apply(member: Member): void;
-  /** Makes directories unless something is there already. */
-  makeDirectory(path: string, layer: number): void;
-}
-
 /** An empty root. */
-export function openVirtualTree(): VirtualTree {
-  let root: TreeNode = { origin: undefined, layer: 0, children: new Map() };
+export function openVirtualTree(table: PathTable): VirtualTree {
+  const kinds = openColumn();
+  /** The layer that has put it here, and the member that it is from. */
+  const layers = openColumn();
+  const originLayers = openColumn();
+  const originIndexes = openColumn();
+  /** The newest layer that has put something here or below. */
+  const touched = openColumn();
+  // Something exists while its stamp is its directory's; a directory that is made anew gets another, so taking one away
+  // with all that is in it is one step.
+  const stamps = openColumn();
+  const inner = openColumn();
+  const symlinks = new Map<PathId, string>();
+  let layer = -1;
+  let directories = 1;
+  let steps = 0;
+  kinds.set(rootPath, kind.directory);
+  originIndexes.set(rootPath, implicit);
+  inner.set(rootPath, directories);
 
-  /** The directory at `names`, links followed. Missing ones are made for `layer`, or undefined comes back without one. */
-  const directoryAt = (names: readonly string[], layer: number | undefined): TreeNode | undefined => {
+  const kindOf = (id: PathId | undefined): number => {
+    if (id === undefined) return kind.none;
+    return id === rootPath || stamps.get(id) === inner.get(table.parentOf(id)) ? kinds.get(id) : kind.none;
+  };
+  const remove = (id: PathId): void => stamps.set(id, 0);
+  const touch = (id: PathId): void => {
+    for (let at = id; touched.get(at) < layer + 1; at = table.parentOf(at)) {
+      touched.set(at, layer + 1);
+      if (at === rootPath) return;
+    }
+  };
+  const put = (id: PathId, what: number, origin: { layer: number; index: number }): PathId => {
+    if (what === kind.directory && kindOf(id) !== kind.directory) inner.set(id, ++directories);
+    kinds.set(id, what);
+    layers.set(id, layer);
+    originLayers.set(id, origin.layer);
+    originIndexes.set(id, origin.index);
+    if (id !== rootPath) stamps.set(id, inner.get(table.parentOf(id)));
+    touch(id);
+    return id;
+  };
+
+  /** Whether a path leads through directories alone: most do. */
+  const isPlain = (id: PathId): boolean => {
+    for (let at = id; at !== rootPath; at = table.parentOf(at)) {
+      if (kindOf(at) !== kind.directory) return false;
+    }
+    return true;
+  };
+  /** The directory at a path, links followed; missing ones are made if so wanted. */
+  const directoryAt = (names: readonly string[], make: boolean): PathId | undefined => {
     const rest = [...names].reverse();
-    let trail: TreeNode[] = [root];
+    let here = rootPath;
     let links = 0;
-    while (rest.length > 0) {
-      const name = rest.pop() ?? "";
-      const here = trail.at(-1) ?? root;
+    for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+      if (++steps > limits.steps) throw new EnrootError("Corrupt", "Image has too many links on its paths");
       if (name === "" || name === ".") continue;
       if (name === "..") {
-        if (trail.length > 1) trail.pop();
+        here = table.parentOf(here);
         continue;
       }
-      const child = here.children?.get(name);
-      if (child?.children) trail.push(child);
-      else if (child?.origin?.type === "symlink") {
+      const id = table.find(here, name);
+      const what = kindOf(id);
+      if (id !== undefined && what === kind.directory) here = id;
+      else if (id !== undefined && what === kind.symlink) {
+        const target = symlinks.get(id) ?? "";
         if (++links > linkLimit)
           throw new EnrootError("Corrupt", `Too many links in a layer: ${showPath(names.join("/"))}`);
-        if (child.origin.link.startsWith("/")) trail = [root];
-        rest.push(...child.origin.link.split("/").reverse());
-      } else {
-        if (layer === undefined) return undefined;
-        const made: TreeNode = { origin: undefined, layer, children: new Map() };
-        here.children?.set(name, made);
-        trail.push(made);
-      }
+        if (target.startsWith("/")) here = rootPath;
+        rest.push(...target.split("/").reverse());
+      } else if (make) here = put(table.enter(here, name), kind.directory, { layer: 0, index: implicit });
+      else return undefined;
     }
-    return trail.at(-1);
+    return here;
   };
-
-  const hide = (names: readonly string[], layer: number): void => {
-    const parent = directoryAt(names.slice(0, -1), undefined);
+  /** Where a member goes: its own name in the directory that its path leads to. */
+  const placeOf = (path: PathId, make: boolean): PathId | undefined => {
+    const parent = table.parentOf(path);
+    if (path === rootPath || isPlain(parent)) return path;
+    const names = table.namesOf(path);
+    const directory = directoryAt(names.slice(0, -1), make);
+    if (directory === undefined) return undefined;
     const name = names.at(-1) ?? "";
-    const child = parent?.children?.get(name);
-    if (!parent?.children || !child) return;
-    if (!child.children) {
-      if (child.layer < layer) parent.children.delete(name);
-    } else if (!hideBelow(child, layer) && child.layer < layer) parent.children.delete(name);
-    else if (child.layer < layer)
-      parent.children.set(name, { origin: undefined, layer, children: child.children });
+    return make ? table.enter(directory, name) : table.find(directory, name);
   };
 
-  /** Takes away what lower layers have in a directory. Returns whether anything is left. */
-  const hideBelow = (directory: TreeNode, layer: number): boolean => {
-    for (const [name, child] of [...(directory.children ?? [])]) {
-      if (child.children && hideBelow(child, layer)) {
-        if (child.layer < layer)
-          directory.children?.set(name, { origin: undefined, layer, children: child.children });
-      } else if (child.layer < layer) directory.children?.delete(name);
+  /** Takes away what lower layers have at a path, and leaves what this layer has put there already. */
+  const hide = (id: PathId, hidden: Set<PathId>): void => {
+    if (kindOf(id) === kind.none) return;
+    if (touched.get(id) < layer + 1) remove(id);
+    else if (kindOf(id) === kind.directory) {
+      hideBelow(id, hidden);
+      if (layers.get(id) < layer) put(id, kind.directory, { layer: 0, index: implicit });
     }
-    return (directory.children?.size ?? 0) > 0;
+  };
+  const hideBelow = (id: PathId, hidden: Set<PathId>): void => {
+    // Once is enough for a layer: what was there from below stays away.
+    if (hidden.has(id)) return;
+    hidden.add(id);
+    for (const child of table.below(id)) hide(child, hidden);
   };
 
-  const putEntry = (names: readonly string[], member: Member): void => {
-    const name = names.at(-1);
-    if (name === undefined) {
-      if (member.type !== "directory")
-        throw new EnrootError("Corrupt", "The root of a layer is no directory");
-      root = { origin: member, layer: member.layer, children: root.children };
-      return;
-    }
-    const parent = directoryAt(names.slice(0, -1), member.layer);
-    const old = parent?.children?.get(name);
-    parent?.children?.set(name, member.type === "hardlink" ? linkTarget(member) : newNode(member, old));
+  const kindOfMember = (member: Member): number => {
+    if (member.kind === "directory" || member.kind === "symlink" || member.kind === "device")
+      return kind[member.kind];
+    return kind.other;
   };
-
-  const newNode = (member: Member, old: TreeNode | undefined): TreeNode => {
-    const children = member.type === "directory" ? (old?.children ?? new Map<string, TreeNode>()) : undefined;
-    return { origin: member, layer: member.layer, children };
+  const putMember = (member: Member, index: number): void => {
+    const id = placeOf(member.path, true) ?? rootPath;
+    put(id, kindOfMember(member), { layer, index });
+    if (member.kind === "symlink") symlinks.set(id, member.link);
   };
-
-  const linkTarget = (member: Member): TreeNode => {
+  /** Gives a file one more name. @returns whether it is there */
+  const putLink = (member: Member): boolean => {
     const names = splitPath(member.link);
-    const target = directoryAt(names.slice(0, -1), undefined)?.children?.get(names.at(-1) ?? "");
-    if (target && !target.children) return { ...target, layer: member.layer };
-    throw new EnrootError(
-      "Corrupt",
-      `Hard link in a layer to what is not there: ${showPath(member.path)} to ${showPath(member.link)}`,
-    );
+    const directory = directoryAt(names.slice(0, -1), false);
+    const target = directory === undefined ? undefined : table.find(directory, names.at(-1) ?? "");
+    const what = kindOf(target);
+    if (target === undefined || what === kind.none || what === kind.directory) return false;
+    const origin = { layer: originLayers.get(target), index: originIndexes.get(target) };
+    const id = placeOf(member.path, true) ?? rootPath;
+    if (id === target) return true;
+    put(id, what, origin);
+    if (what === kind.symlink) symlinks.set(id, symlinks.get(target) ?? "");
+    return true;
   };
-
   return {
-    get root() {
-      return root;
+    apply: (members) => {
+      layer++;
+      const hidden = new Set<PathId>();
+      const waiting: Member[] = [];
+      for (let index = 0; index < members.length; index++) {
+        const member = members.at(index);
+        if (member.kind === "ignored") continue;
+        if (member.path === rootPath && member.kind !== "directory" && member.kind !== "opaque")
+          throw new EnrootError("Corrupt", "The root of a layer is no directory");
+        if (member.kind === "whiteout" || member.kind === "opaque") {
+          const opaque = member.kind === "opaque";
+          const id = opaque ? directoryAt(table.namesOf(member.path), false) : placeOf(member.path, false);
+          if (id !== undefined) (opaque ? hideBelow : hide)(id, hidden);
+        } else if (member.kind !== "hardlink") putMember(member, index);
+        else if (!putLink(member)) waiting.push(member);
+      }
+      // Some archives have a link before what it is a link to, and a link to a link before that.
+      for (const member of waiting.reverse()) if (!putLink(member)) throw missing(member);
     },
-    apply: (member) => {
-      const change = changeOf(member.path);
-      if (change.kind === "entry") putEntry(change.names, member);
-      else if (change.kind === "whiteout") hide(change.names, member.layer);
-      else if (change.kind === "opaque") {
-        const directory = directoryAt(change.names, undefined);
-        if (directory) hideBelow(directory, member.layer);
+    makeDirectory: (path) => {
+      layer++;
+      directoryAt(splitPath(path), true);
+    },
+    visible: function* () {
+      const there = new Uint8Array(table.size);
+      for (let id = rootPath; id < there.length; id++) {
+        const parent = table.parentOf(id);
+        const found = id === rootPath || (there[parent] === kind.directory && kindOf(id) !== kind.none);
+        if (!found) continue;
+        there[id] = kinds.get(id);
+        if (there[id] === kind.device) continue;
+        const index = originIndexes.get(id);
+        yield { path: id, origin: index === implicit ? undefined : { layer: originLayers.get(id), index } };
       }
     },
-    makeDirectory: (path, layer) => {
-      directoryAt(splitPath(path), layer);
-    },
   };
+
+  function missing({ path, link }: Member): EnrootError {
+    const name = showPath(table.textOf(path));
+    return new EnrootError(
+      "Corrupt",
+      `Hard link in a layer to what is not there: ${name} to ${showPath(link)}`,
+    );
+  }
 }

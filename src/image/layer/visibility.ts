@@ -1,72 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 // What upper layers hide of a lower one, judged from names alone while layers are read from the top down. Links between
 // layers can make it wrong; the caller finds that out afterwards, from a VirtualTree.
-import type { Change } from "./layer-path.ts";
 
-interface Mark {
-  readonly below: Map<string, Mark>;
-  /** Something that is no directory is here, or a whiteout: nothing of a lower layer shows here or below. */
-  closed: boolean;
-  /** A directory's own metadata is known from an upper layer. */
-  directory: boolean;
-  /** Nothing of a lower layer shows below. */
-  opaque: boolean;
-  /** An upper layer has something below, so a lower file does not show here. */
-  occupied: boolean;
-}
+import { openColumn } from "./column.ts";
+import type { LayerIndex, Member } from "./layer-index.ts";
+import { type PathId, type PathTable, rootPath } from "./path-table.ts";
 
-/** Decides, member by member. */
+/** What upper layers have at a path. */
+const marks = {
+  /** Something that is no directory, or a whiteout: nothing of a lower layer shows here or below. */
+  closed: 1,
+  /** A directory's own metadata. */
+  directory: 2,
+  /** A mark that nothing of a lower layer shows below. */
+  opaque: 4,
+  /** Something below, so a lower file does not show here. */
+  occupied: 8,
+} as const;
+
+/** Decides, layer by layer. */
 export interface Visibility {
-  /** Whether the member shows. It counts for the layers below from the next layer on. */
-  admit(change: Change, isDirectory: boolean): boolean;
-  /** Ends a layer: the next members are of the layer below it. */
-  nextLayer(): void;
-}
-
-function newMark(): Mark {
-  return { below: new Map(), closed: false, directory: false, opaque: false, occupied: false };
+  /** Whether what lower layers have at a member's path shows, going by the layers above. */
+  shows(member: Member): boolean;
+  /** Counts a layer's members for the layers below it. */
+  addLayer(index: LayerIndex): void;
 }
 
 /** Starts above the top layer. */
-export function openVisibility(): Visibility {
-  const top = newMark();
-  let pending: { change: Change; isDirectory: boolean }[] = [];
+export function openVisibility(table: PathTable): Visibility {
+  const above = openColumn();
 
-  const isHidden = (names: readonly string[], isDirectory: boolean): boolean => {
-    let mark: Mark | undefined = top;
-    for (const name of names) {
-      if (mark.opaque || mark.closed) return true;
-      mark = mark.below.get(name);
-      if (!mark) return false;
+  const mark = (id: PathId, bits: number): void => above.set(id, above.get(id) | bits);
+  const occupy = (id: PathId): void => {
+    for (let at = id; at !== rootPath; ) {
+      at = table.parentOf(at);
+      if (above.get(at) & marks.occupied) return;
+      mark(at, marks.occupied);
     }
-    return mark.closed || (isDirectory ? mark.directory : mark.occupied || mark.directory);
   };
-  /** @param occupies whether something is really there, and not only hidden */
-  const markAt = (names: readonly string[], occupies: boolean): Mark => {
-    let mark = top;
-    for (const name of names) {
-      mark.occupied ||= occupies;
-      const next = mark.below.get(name) ?? newMark();
-      mark.below.set(name, next);
-      mark = next;
-    }
-    return mark;
-  };
-  const record = (change: Change, isDirectory: boolean): void => {
-    if (change.kind === "ignored") return;
-    const mark = markAt(change.names, change.kind === "entry");
-    if (change.kind === "opaque") mark.opaque = true;
-    else if (change.kind === "entry" && isDirectory) mark.directory = true;
-    else mark.closed = true;
+  const add = ({ kind, path }: Member): void => {
+    if (kind === "ignored") return;
+    if (kind === "opaque") mark(path, marks.opaque);
+    else mark(path, kind === "directory" ? marks.directory : marks.closed);
+    if (kind !== "opaque" && kind !== "whiteout") occupy(path);
   };
   return {
-    admit: (change, isDirectory) => {
-      pending.push({ change, isDirectory });
-      return change.kind === "entry" && !isHidden(change.names, isDirectory);
+    shows: ({ kind, path }) => {
+      if (kind === "ignored" || kind === "whiteout" || kind === "opaque") return false;
+      const hiding = kind === "directory" ? marks.directory : marks.directory | marks.occupied;
+      if (above.get(path) & (marks.closed | hiding)) return false;
+      for (let at = path; at !== rootPath; ) {
+        at = table.parentOf(at);
+        if (above.get(at) & (marks.closed | marks.opaque)) return false;
+      }
+      return true;
     },
-    nextLayer: () => {
-      for (const { change, isDirectory } of pending) record(change, isDirectory);
-      pending = [];
+    addLayer: (index) => {
+      for (let at = 0; at < index.length; at++) add(index.at(at));
     },
   };
 }
