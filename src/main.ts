@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Boot: run the command line, print what went wrong in one line, exit. May import: cli, system/signals, errors, log.
+// Boot: run the command line, print what went wrong in one line, exit. May import: cli, errors, log, and of system errno and signals.
 import { runEnroot } from "./cli/run.ts";
 import { EnrootError } from "./errors.ts";
 import { log } from "./log.ts";
+import { describeErrno, errnoOf } from "./system/errno.ts";
 import { interruption } from "./system/signals.ts";
 
 function explain(error: unknown): string {
   if (error instanceof EnrootError) return error.hint ? `${error.message} (${error.hint})` : error.message;
-  return `Internal error: ${error instanceof Error ? error.message : String(error)}`;
+  // A system error that nobody expected still names its file.
+  const file = error instanceof Error && "path" in error ? `${error.path}: ` : "";
+  return errnoOf(error) ? `${file}${describeErrno(error)}` : `Internal error: ${describeErrno(error)}`;
 }
 
 async function main(): Promise<number> {

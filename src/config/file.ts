@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from "node:fs";
 import { EnrootError } from "../errors.ts";
+import { describeErrno, errnoOf } from "../system/errno.ts";
 import { isConfigurable } from "./keys.ts";
 
 /** One setting as a file has it, before expansion. */
@@ -26,10 +27,10 @@ function readIfPresent(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")) {
-      return undefined;
-    }
-    throw new EnrootError("Usage", `Could not read configuration file: ${file}`, { cause });
+    if (["ENOENT", "ENOTDIR"].includes(errnoOf(cause) ?? "")) return undefined;
+    throw new EnrootError("Usage", `Could not read configuration file ${file}: ${describeErrno(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -14,6 +14,17 @@ const words: Readonly<Record<string, string>> = {
   ELOOP: "too many symbolic links",
   EIO: "input/output error",
   EMFILE: "too many open files",
+  ENFILE: "too many open files on this machine",
+  EBUSY: "in use",
+  ENOTEMPTY: "directory not empty",
+  EXDEV: "not on the same file system",
+  ESTALE: "stale file handle",
+  ETXTBSY: "program is being run",
+  ENOEXEC: "not a program of this machine",
+  ENOMEM: "out of memory",
+  ENOTSUP: "not supported here",
+  EOPNOTSUPP: "not supported here",
+  EFBIG: "file too large",
 };
 
 /** The errno name of a system error (`ENOSPC`), or undefined. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { sandbox, testUser } from "../harness/index.ts";
@@ -115,6 +115,16 @@ describe("directories", () => {
     const result = await box.enroot(["list"], { env: { ENROOT_DATA_PATH: "/proc/none/data" } });
     expect(result.status).toBe(1);
     expect(result.stderr).toMatch(/^\[ERROR\] [^\n]*\/proc\/none\/data[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
+  });
+
+  test("that cannot be read are named together with their setting", async () => {
+    await using box = await sandbox();
+    await chmod(box.data, 0);
+    const result = await box.enroot(["list"]);
+    await chmod(box.data, 0o700);
+    expect(result.stderr).toBe(
+      `[ERROR] Could not read ${box.data}: permission denied (ENROOT_DATA_PATH must be a directory of yours)\n`,
+    );
   });
 
   test("that a command does not need do not stop it", async () => {

@@ -8,8 +8,8 @@ const source = resolve(import.meta.dirname, "../../src");
 
 /** What each room may import at run time, besides itself. */
 const arrows: Readonly<Record<string, string>> = {
-  // signals: whether the process is on its way out.
-  main: "cli log errors system/signals",
+  // errno: words for what nobody expected; signals: whether the process is on its way out.
+  main: "cli log errors system/errno system/signals",
   cli: "usecases config log errors",
   usecases: "image registry store runtime config system log errors",
   // Parsers of what registries send; pure.
@@ -18,7 +18,7 @@ const arrows: Readonly<Record<string, string>> = {
   store: "image system log errors",
   runtime: "image store system errors",
   // The account and the shell that values of enroot.conf ask for.
-  config: "system/account system/shell log errors",
+  config: "system/account system/errno system/shell log errors",
   system: "log errors",
   errors: "",
   log: "",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers as plain directories: DATA/NAME. What is being made or deleted has a hidden name with the mark of who
 // does it; marks of the dead are swept by the next verb that changes something.
-import { lstatSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { EnrootError } from "../../errors.ts";
 import { log } from "../../log.ts";
@@ -39,8 +39,19 @@ function isContainer(path: string): boolean {
   }
 }
 
+function entriesOf(data: string): Dirent[] {
+  try {
+    return readdirSync(data, { withFileTypes: true });
+  } catch (cause) {
+    throw new EnrootError("Tool", `Could not read ${data}: ${describeErrno(cause)}`, {
+      hint: "ENROOT_DATA_PATH must be a directory of yours",
+      cause,
+    });
+  }
+}
+
 function listNames(data: string): ContainerName[] {
-  return readdirSync(data, { withFileTypes: true })
+  return entriesOf(data)
     .filter((entry) => entry.isDirectory() || (!entry.isFile() && isContainer(join(data, entry.name))))
     .map((entry) => entry.name)
     .filter(isContainerName)
