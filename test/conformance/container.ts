@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A container made by hand: busybox in a directory of the store.
-import { mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { host, type RunOptions, type Sandbox, testUser } from "../harness/index.ts";
 
@@ -19,6 +19,13 @@ const basis: Readonly<Record<string, string>> = {
   "etc/environment": "PATH=/bin\n",
 };
 
+let names: string[] | undefined;
+
+async function applets(): Promise<string[]> {
+  names ??= lines(await host(["/bin/busybox", "--list"])).filter((name) => name !== "busybox");
+  return names;
+}
+
 /** Makes a container that holds busybox and `files` (contents by path). */
 export async function container(
   box: Sandbox,
@@ -27,9 +34,9 @@ export async function container(
 ): Promise<Container> {
   const rootfs = join(box.data, name);
   await mkdir(join(rootfs, "bin"), { recursive: true });
-  await host(["cp", "/bin/busybox", join(rootfs, "bin/busybox")]);
-  const links = "mkdir ../root; for name in $(./busybox --list); do ./busybox ln -s busybox $name || :; done";
-  await host(["sh", "-c", `${links} 2> /dev/null`], { cwd: join(rootfs, "bin") });
+  await mkdir(join(rootfs, "root"));
+  await copyFile("/bin/busybox", join(rootfs, "bin/busybox"));
+  for (const applet of await applets()) await symlink("busybox", join(rootfs, "bin", applet));
   for (const [path, text] of Object.entries({ ...basis, ...files })) {
     await mkdir(dirname(join(rootfs, path)), { recursive: true });
     await writeFile(join(rootfs, path), text);

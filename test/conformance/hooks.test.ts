@@ -28,7 +28,7 @@ async function hooked(
 
 test("what a hook finds", async () => {
   await using box = await sandbox();
-  const { rootfs } = await container(box, { "etc/environment": "PATH=/bin\nA='from the image'\n" });
+  const rootfs = join(box.data, "box");
   const hook = `#!/bin/bash
 set -eu
 exec >&2

@@ -57,68 +57,63 @@ async function start({ box }: Trap): Promise<void> {
 
 const above = (path: string) => `../../../../../../../../..${path}`;
 
-describe.each([
-  "etc",
-  "dev",
-  "proc",
-  "sys",
-  "tmp",
-  "var",
-  "run",
-  "home",
-  "root",
-  "usr",
-  "usr/share/zoneinfo",
-  "etc/apt",
-  "etc/apt/apt.conf.d",
-  "etc/skel",
-  "etc/default",
-  "var/mail",
-  "var/run",
-])("/%s as a link", (name) => {
+describe("a directory as a link", () => {
   test.each([
-    ["to a directory of the host", (path: string) => path],
-    ["that climbs to one", above],
-    ["through /proc", (path: string) => `/proc/self/root${path}`],
-    ["to nothing", () => "nowhere"],
-    ["to itself", () => name.split("/").at(-1) ?? ""],
-  ])("%s", async (_, target) => {
-    await using place = await trap({
-      "etc/debian_version": "12\n",
-      "etc/default/useradd": "CREATE_MAIL_SPOOL=yes\n",
-    });
-    await place.plant(name, target(place.prey));
-    await start(place);
-    await place.untouched();
+    "etc",
+    "dev",
+    "proc",
+    "sys",
+    "tmp",
+    "var",
+    "run",
+    "home",
+    "root",
+    "usr",
+    "usr/share/zoneinfo",
+    "etc/apt",
+    "etc/apt/apt.conf.d",
+    "etc/skel",
+    "etc/default",
+    "var/mail",
+    "var/run",
+  ])("/%s", async (name) => {
+    const files = { "etc/debian_version": "12\n", "etc/default/useradd": "CREATE_MAIL_SPOOL=yes\n" };
+    await using place = await trap(files);
+    const { prey } = place;
+    const itself = name.split("/").at(-1) ?? "";
+    for (const target of [prey, above(prey), `/proc/self/root${prey}`, "nowhere", itself]) {
+      await place.plant(name, target);
+      await start(place);
+      await place.untouched();
+    }
   });
 });
 
-describe.each([
-  "etc/passwd",
-  "etc/group",
-  "etc/localtime",
-  "etc/environment",
-  "etc/fstab",
-  "etc/hosts",
-  "etc/resolv.conf",
-  "etc/login.defs",
-  "etc/default/useradd",
-  "etc/apt/apt.conf.d/enroot",
-  "etc/skel/file",
-  ".lock",
-  "dev/null",
-])("/%s as a link", (name) => {
+describe("a file as a link", () => {
   test.each([
-    ["to a file of the host", (path: string) => path],
-    ["that climbs to one", above],
-  ])("%s", async (_, target) => {
+    "etc/passwd",
+    "etc/group",
+    "etc/localtime",
+    "etc/environment",
+    "etc/fstab",
+    "etc/hosts",
+    "etc/resolv.conf",
+    "etc/login.defs",
+    "etc/default/useradd",
+    "etc/apt/apt.conf.d/enroot",
+    "etc/skel/file",
+    ".lock",
+    "dev/null",
+  ])("/%s", async (name) => {
     await using place = await trap({ "etc/debian_version": "12\n" });
-    await place.plant(name, target(join(place.prey, "file")));
-    await start(place);
-    await place.untouched();
-    const found = await place.box.run(["grep", "-r", "SECRET", place.rootfs]);
-    // The link itself leads grep there only when it is named on its command line.
-    expect(found.stdout).toBe("");
+    const file = join(place.prey, "file");
+    for (const target of [file, above(file)]) {
+      await place.plant(name, target);
+      await start(place);
+      await place.untouched();
+      // Links on the way lead grep -r nowhere.
+      expect((await place.box.run(["grep", "-r", "SECRET", place.rootfs])).stdout).toBe("");
+    }
   });
 });
 
