@@ -20,7 +20,7 @@ common::log() {
     local level=${1-} text=${2-} colour line
     case "${level}" in WARN) colour=yellow ;; ERROR) colour=red ;; *) colour=blue ;; esac
     if [ "${text}" = - ]; then
-        while IFS= read -r line; do common::log "${level}" "${line}"; done
+        while IFS= read -r line || [ -n "${line}" ]; do common::log "${level}" "${line}"; done
     elif [ -n "${text}" ]; then
         printf '%s %b\n' "$(common::fmt "${colour}" "[${level}]")" "${text}" >&2
     fi
@@ -68,16 +68,19 @@ common::mountpoint() {
     printf '%s' "${path:-/}"
 }
 
-# common::getpwent, common::getgrent: entry of the caller as the container sees it.
+# common::getpwent, common::getgrent: the host's entry of the caller, also where the caller is root in the container.
 common::getpwent() {
     local id
-    read -r id _ < /proc/self/uid_map
+    read -r _ id _ < /proc/self/uid_map
+    # Outside of a container's namespace the map begins with root, whoever the caller is.
+    [ "${id}" != 0 ] || id=${EUID}
     getent passwd "${id}"
 }
 
 common::getgrent() {
     local id
-    read -r id _ < /proc/self/gid_map
+    read -r _ id _ < /proc/self/gid_map
+    [ "${id}" != 0 ] || id=$(id -g)
     getent group "${id}"
 }
 
