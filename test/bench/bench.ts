@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Usage: bun test/bench/bench.ts [IMAGE…]: prints what enroot's commands cost on the test images, next to floors that are
+// measured in the same run. Times on a shared machine are noise; the ratios and the CPU seconds are what counts.
+
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { imageRegistry } from "../fixtures/index.ts";
+import { enrootBinary, host, type Registry, type Sandbox, sandbox } from "../harness/index.ts";
+import { bareConfiguration, createFloor, importFloors, startFloor } from "./floors.ts";
+import { type Cost, measure, sum } from "./measure.ts";
+import { heading, report } from "./report.ts";
+
+const enroot = enrootBinary();
+const images = ["test/small:latest", "test/odd:mixed", "test/medium:latest", "test/medium:mixed"];
+const often = 20;
+
+async function benchImport(box: Sandbox, registry: Registry, image: string): Promise<string> {
+  const file = join(box.work, "image.sqsh");
+  const importing = [enroot, "import", "-o", file, registry.uri(image)];
+  const cold = await measure(box, importing, { watch: box.root });
+  await box.run(["rm", file]);
+  const warm = await measure(box, importing, { watch: box.root });
+  const floors = await importFloors(box, registry, image, file);
+  for (const [name, floor] of Object.entries(floors)) report(`  floor: ${name}`, floor);
+  const { fetch, ...local } = floors;
+  const least = sum(Object.values(local));
+  report("import, cold", cold, sum([fetch, least]));
+  report("import, warm", warm, least);
+  return file;
+}
+
+async function benchContainer(box: Sandbox, file: string): Promise<void> {
+  report("create", await measure(box, [enroot, "create", "-n", "c", file]), await createFloor(box, file));
+  const floor = await startFloor(box, "c", often);
+  report("  floor: bwrap true", floor);
+  const start = (env: Readonly<Record<string, string>>, what: string): Promise<Cost> =>
+    measure(box, [enroot, "start", what, "true"], { times: often, env });
+  const bare = { ENROOT_SYSCONF_PATH: await bareConfiguration(box, join(dirname(enroot), "etc/enroot")) };
+  report("start NAME true", await start({}, "c"), floor);
+  report("start NAME true, no hooks", await start(bare, "c"), floor);
+  report("start IMAGE true", await start({}, file), floor);
+  report("list", await measure(box, [enroot, "list"], { times: often }));
+  report("list --fancy", await measure(box, [enroot, "list", "--fancy"], { times: often }));
+  report("remove", await measure(box, [enroot, "remove", "-f", "c"]));
+}
+
+async function benchImage(registry: Registry, image: string): Promise<void> {
+  await using box = await sandbox({ env: registry.env });
+  heading(image);
+  const file = await benchImport(box, registry, image);
+  await benchContainer(box, file);
+  report("digest", await measure(box, [enroot, "digest", registry.uri(image)], { times: 5 }));
+  const cache = await host(["du", "-sb", box.cache]);
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+  console.log(
+    `image file ${megabytes((await stat(file)).size)} MB, blobs ${megabytes(Number.parseInt(cache, 10))} MB`,
+  );
+}
+
+await using registry = await imageRegistry(["small", "odd", "medium"]);
+await using place = await sandbox();
+heading("alone");
+report("version", await measure(place, [enroot, "version"], { times: often }));
+report("info", await measure(place, [enroot, "info"], { times: often }));
+const wanted = process.argv.slice(2);
+for (const image of images) {
+  if (wanted.length === 0 || wanted.some((part) => image.includes(part))) await benchImage(registry, image);
+}
