@@ -223,7 +223,7 @@ test("a PATH that the caller lacks is a sensible one", async () => {
   await using box = await sandbox();
   await container(box);
   const directory = await sysconf(box, { "hooks.d/1.sh": '#!/bin/sh\necho "$PATH" >&2; ls / > /dev/null\n' });
-  const { PATH: _, ...env } = { ...box.env, ENROOT_SYSCONF_PATH: directory };
+  const { PATH: _, ...env }: Record<string, string> = { ...box.env, ENROOT_SYSCONF_PATH: directory };
   const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const result = await box.run(["env", "-i", ...words, enrootBinary(), "start", "box", "echo", "started"]);
   expect(result.stdout).toBe("started\n");

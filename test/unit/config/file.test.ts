@@ -55,5 +55,7 @@ test("absent files are empty, unreadable ones are an error", () => {
   using place = temporary();
   expect(readConfiguration(join(place.path, "none"))).toEqual([]);
   mkdirSync(join(place.path, "directory"));
-  expect(() => readConfiguration(join(place.path, "directory"))).toThrow("Could not read configuration file ");
+  expect(() => readConfiguration(join(place.path, "directory"))).toThrow(
+    "Could not read configuration file ",
+  );
 });
