@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that an import adds to an image: /etc/rc, /etc/rc.local, /etc/fstab and /etc/environment (docs/image-format.md).
 // No value of the image can be more than what it stands for: words are quoted for the shell, the rest is escaped.
+import { posix } from "node:path";
 import type { ImageConfig } from "./oci-config.ts";
 
 /** A file to add. */
@@ -19,47 +20,52 @@ export function quoteWord(word: string): string {
 /** Text that may stand in a comment: nothing ends the line. */
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be in a comment
-  return text.replace(/[\x00-\x1f\x7f]+/g, " ");
+  return text.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, " ");
 }
 
 /** A field of fstab(5): what would end it, or be substituted, is an octal escape. */
 function fstabField(text: string): string {
-  return text.replace(/[\s\\#$\0]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
+  return text.replace(/[ \t-\r\\#$\0]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
+}
+
+/** A path of the configuration as one below the container's root, whatever is in it. */
+function insideRoot(path: string): string {
+  return posix.normalize(`/${path.replaceAll("\0", "")}`).replace(/(?<=.)\/$/, "");
+}
+
+/** The directory that commands begin in: an absolute path. */
+export function workingDirectory({ workingDir }: ImageConfig): string {
+  return insideRoot(workingDir);
 }
 
 /** The command script. @param uri where the image is from, for provenance */
 export function renderRc(config: ImageConfig, uri: string): string {
-  const workdir = quoteWord(config.workingDir);
-  const entrypoint = config.entrypoint.map(quoteWord).join(" ");
+  const directory = quoteWord(workingDirectory(config));
   const none = config.entrypoint.length === 0 && config.cmd.length === 0;
-  const command = (none ? ["/bin/sh"] : config.cmd).map(quoteWord).join(" ");
-  const labels = [...config.labels].map(([name, value]) => `# ${oneLine(name)} ${oneLine(value)}`);
-  const exec = (...words: string[]): string => ["exec", ...words.filter((word) => word !== "")].join(" ");
-  return `${[`# enroot-provenance: ${oneLine(uri)}`, ...labels].join("\n")}
-
-mkdir -p ${workdir} 2> /dev/null
-cd ${workdir} && unset OLDPWD || exit 1
-
-if [ -s /etc/rc.local ]; then
-    . /etc/rc.local
-fi
-
-if [ $# -gt 0 ]; then
-    ${exec(entrypoint, '"$@"')}
-else
-    ${exec(entrypoint, command)}
-fi
-`;
+  const execute = (...words: string[]): string =>
+    ["exec", ...config.entrypoint.map(quoteWord), ...words].join(" ");
+  const lines = [
+    `# enroot-provenance: ${oneLine(uri)}`,
+    ...[...config.labels].map(([name, value]) => `# ${oneLine(name)} ${oneLine(value)}`),
+    "",
+    `mkdir -p ${directory} 2> /dev/null`,
+    `cd ${directory} || exit 1`,
+    "unset OLDPWD",
+    "[ ! -s /etc/rc.local ] || . /etc/rc.local",
+    `[ "$#" -eq 0 ] || ${execute('"$@"')}`,
+    execute(...(none ? ["/bin/sh"] : config.cmd).map(quoteWord)),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 /** Volumes as bind mounts of the container's own directories, so that they are writable. */
 export function renderFstab({ volumes }: ImageConfig): string {
-  const absolute = volumes.filter((volume) => volume.startsWith("/"));
-  const lines = absolute.map(
-    (volume) =>
-      `\${ENROOT_ROOTFS}${fstabField(volume)} ${fstabField(volume)} none x-create=dir,bind,rw,nosuid,nodev\n`,
-  );
-  return lines.join("");
+  const paths = [...new Set(volumes.map(insideRoot))].filter((path) => path !== "/").sort();
+  const options = "none x-create=dir,bind,rw,nosuid,nodev";
+  return paths
+    .map(fstabField)
+    .map((path) => `\${ENROOT_ROOTFS}${path} ${path} ${options}\n`)
+    .join("");
 }
 
 /** Variables, one a line. What a line cannot hold, or is no variable, is left out. */

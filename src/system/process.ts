@@ -149,6 +149,32 @@ export function spawnPiped({ argv, env, cwd }: Omit<Command, "input" | "showProg
   };
 }
 
+/**
+ * Runs a program that reads a file, and gives what it writes piece by piece.
+ * @throws EnrootError Tool when it fails, which shows at its end
+ */
+export async function* readThrough(argv: Command["argv"], file: string): AsyncGenerator<Uint8Array> {
+  const child = Bun.spawn([...argv], {
+    env: helperEnvironment(),
+    cwd: "/",
+    stdin: Bun.file(file),
+    stdout: "pipe",
+    stderr: "pipe",
+    signal: abortSignal(),
+  });
+  const stderr = readTail(child.stderr);
+  const exit = awaitChild(child.exited);
+  try {
+    yield* child.stdout;
+    const status = await exit;
+    const signal = signalName(child.signalCode);
+    if (status !== 0 || signal) throw failure(argv[0], { status, signal, stderr: await stderr });
+  } finally {
+    child.kill("SIGKILL");
+    await exit;
+  }
+}
+
 function startPiped(argv: Command["argv"], options: { env: Record<string, string>; cwd?: string }) {
   try {
     return Bun.spawn([...argv], {

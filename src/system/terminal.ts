@@ -41,3 +41,8 @@ export function isTerminal(): boolean {
 export function writeTerminal(text: string): void {
   writeSync(2, text);
 }
+
+/** Columns of the terminal that stderr is. */
+export function terminalWidth(): number {
+  return process.stderr.columns || 80;
+}

@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  lstatSync,
-  openSync,
-  readSync,
-  truncateSync,
-} from "node:fs";
+import { existsSync, lstatSync, truncateSync } from "node:fs";
 import { machine } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
@@ -15,14 +7,15 @@ import { EnrootError } from "../errors.ts";
 import { parseArchitecture } from "../image/architecture.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import { type Flattening, writeExact, writeFirst } from "../image/layer/flatten.ts";
-import type { LayerSource } from "../image/layer/layer-source.ts";
+import type { ArchiveSink } from "../image/layer/tar-writer.ts";
 import { defaultName, parseReference } from "../image/reference.ts";
-import { addedFiles } from "../image/rootfs-files.ts";
+import { addedFiles, workingDirectory } from "../image/rootfs-files.ts";
 import { log, openLog } from "../log.ts";
 import { openImage } from "../registry/source.ts";
 import { scratchFile } from "../system/scratch.ts";
 import { abortSignal } from "../system/signals.ts";
-import { openProgress } from "./progress.ts";
+import { openLayerFiles } from "./layer-files.ts";
+import { openProgress, type ProgressDisplay } from "./progress.ts";
 import { openSquashfs, squashfsCommand } from "./squashfs.ts";
 
 /** What `enroot import` is asked for. */
@@ -43,16 +36,16 @@ export async function importImage(request: ImportRequest): Promise<void> {
   checkFormat(request);
   const arch = parseArchitecture(request.arch ?? machine());
   const output = resolve(request.output ?? `${nameOf(uri)}.sqsh`);
+  const fixedTime = parseTime(settings.environment.get("SOURCE_DATE_EPOCH"));
   refuseOutput(output);
   // Missing programs are told of before anything is fetched.
-  squashfsCommand({ path: output, settings, time: 0 });
+  squashfsCommand({ path: output, target: output, settings, time: 0 });
   await openLog();
   await using file = scratchFile(output);
   const progress = openProgress();
-  const image = await openImage({ uri, arch, settings, signal: abortSignal(), onProgress: progress.show });
+  const image = await openImage({ uri, arch, settings, signal: abortSignal(), onProgress: progress.fetched });
   try {
-    await writeImage({ image, path: file.path, settings });
-    progress.finish();
+    await writeImage({ image, path: file.path, target: output, settings, progress, fixedTime });
     file.commit(false);
   } finally {
     progress.finish();
@@ -86,41 +79,51 @@ function refuseOutput(output: string): void {
 interface Writing {
   readonly image: ImageSource;
   readonly path: string;
+  readonly target: string;
   readonly settings: Settings;
+  readonly progress: ProgressDisplay;
+  readonly fixedTime: number | undefined;
 }
 
-async function writeImage({ image, path, settings }: Writing): Promise<void> {
-  const fixedTime = parseTime(settings.environment.get("SOURCE_DATE_EPOCH"));
+async function writeImage({ image, path, target, settings, progress, fixedTime }: Writing): Promise<void> {
   const created = Date.parse(image.config.created ?? "");
   const time =
     fixedTime ?? (Number.isNaN(created) ? 0 : Math.min(0xffffffff, Math.max(0, Math.floor(created / 1000))));
+  const files = openLayerFiles(image, settings);
   const flattening: Flattening = {
-    layers: image.layers.map((_, index) => layerSource(image, index)),
+    layers: files.sources,
     added: addedFiles(image.config, image.uri),
-    workingDir: image.config.workingDir,
+    workingDir: workingDirectory(image.config),
     time,
     fixedTime,
   };
-  log.info("Creating squashfs filesystem...");
-  const first = openSquashfs({ path, settings, time });
-  try {
-    const pass = await writeFirst(flattening, first.write);
-    if (pass.exact) return await first.finish();
-    await first.abandon();
-    log.debug("layers refer to each other: writing the image once more");
-    truncateSync(path);
-    const second = openSquashfs({ path, settings, time });
+  const attempt = async <T>(write: (sink: ArchiveSink) => Promise<T>, isGood: (result: T) => boolean) => {
+    const squashfs = openSquashfs({ path, target, settings, time });
     try {
-      await writeExact(flattening, pass, second.write);
-      await second.finish();
+      const result = await write((piece) => {
+        progress.written(files.progress());
+        return squashfs.write(piece);
+      });
+      await (isGood(result) ? squashfs.finish() : squashfs.abandon());
+      return result;
     } catch (error) {
-      await second.abandon();
+      await squashfs.abandon();
       throw error;
     }
-  } catch (error) {
-    await first.abandon();
-    throw error;
-  }
+  };
+  log.info("Creating squashfs filesystem...");
+  const first = await attempt(
+    (sink) => writeFirst(flattening, sink),
+    ({ exact }) => exact,
+  );
+  if (first.exact) return;
+  log.debug("layers refer to each other: writing the image once more");
+  truncateSync(path);
+  files.restart();
+  await attempt(
+    (sink) => writeExact(flattening, first, sink),
+    () => true,
+  );
 }
 
 function parseTime(text: string | undefined): number | undefined {
@@ -128,20 +131,4 @@ function parseTime(text: string | undefined): number | undefined {
   const time = Number(text);
   if (/^\d+$/.test(text) && time <= 0xffffffff) return time;
   throw new EnrootError("Usage", `Invalid SOURCE_DATE_EPOCH: ${text}`);
-}
-
-function layerSource(image: ImageSource, index: number): LayerSource {
-  const diffId = image.config.diffIds[index];
-  if (diffId === undefined) throw new EnrootError("Corrupt", `No digest for layer ${index}: ${image.uri}`);
-  return {
-    diffId,
-    open: async () => {
-      const path = await image.layerFile(index);
-      const head = Buffer.alloc(4);
-      const fd = openSync(path, "r");
-      const count = readSync(fd, head, 0, head.length, 0);
-      closeSync(fd);
-      return { blob: createReadStream(path, { highWaterMark: 1 << 20 }), head: head.subarray(0, count) };
-    },
-  };
 }

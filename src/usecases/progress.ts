@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a download is: one line that is written over on a terminal, a line every few seconds elsewhere.
+// How far an import is: one line that is written over on a terminal, a line every few seconds elsewhere.
 import { log } from "../log.ts";
 import type { Progress } from "../registry/source.ts";
-import { isTerminal, writeTerminal } from "../system/terminal.ts";
+import { isTerminal, terminalWidth, writeTerminal } from "../system/terminal.ts";
 
-/** Shows a download. */
+/** Shows what is fetched, and after that how much of it is written. */
 export interface ProgressDisplay {
-  readonly show: (progress: Progress) => void;
-  /** Ends the line on a terminal. */
+  readonly fetched: (progress: Progress) => void;
+  readonly written: (progress: Progress) => void;
+  /** Takes the line away from a terminal. */
   finish(): void;
 }
 
@@ -32,7 +33,7 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** One line about a download that has taken so many seconds. */
+/** One line about work that has taken so many seconds. */
 export function describeProgress(progress: Progress, seconds: number): string {
   const { bytesDone, bytesTotal, layersDone, layersTotal } = progress;
   const rate = seconds > 0 ? bytesDone / seconds : 0;
@@ -42,26 +43,52 @@ export function describeProgress(progress: Progress, seconds: number): string {
   return `${layersDone}/${layersTotal} layers, ${bytes}, ${formatBytes(rate)}/s${left}`;
 }
 
+/** Where lines go: a terminal, or the log. */
+export interface ProgressOutput {
+  /** Columns of the terminal; undefined: the log. */
+  readonly width: number | undefined;
+  readonly now: () => number;
+  write(text: string): void;
+}
+
+function standardOutput(): ProgressOutput {
+  if (!isTerminal()) return { width: undefined, now: Date.now, write: log.info };
+  return { width: terminalWidth(), now: Date.now, write: writeTerminal };
+}
+
 /** Starts a display. */
-export function openProgress(now: () => number = Date.now): ProgressDisplay {
-  const terminal = isTerminal();
-  const started = now();
-  let last = started;
-  let open = false;
+export function openProgress(output: ProgressOutput = standardOutput()): ProgressDisplay {
+  const { width, now, write } = output;
+  const interval = width === undefined ? intervals.plain : intervals.terminal;
+  let last = now();
+  let shown = false;
+  let fetching = false;
+
+  const show = (what: string, progress: Progress, started: number): void => {
+    const time = now();
+    if (time - last < interval) return;
+    last = time;
+    const line = `${what} ${describeProgress(progress, (time - started) / 1000)}`;
+    // The cursor waits at the start of the line, so a message that comes in between begins there.
+    if (width === undefined) write(line);
+    else write(`\x1b[K${line.slice(0, width - 1)}\r`);
+    shown = true;
+  };
+  let fetchStart: number | undefined;
+  let writeStart: number | undefined;
   return {
-    show: (progress) => {
-      const time = now();
-      const done = progress.bytesDone >= progress.bytesTotal && progress.layersDone === progress.layersTotal;
-      if (time - last < (terminal ? intervals.terminal : intervals.plain) && !(terminal && done)) return;
-      last = time;
-      const line = describeProgress(progress, (time - started) / 1000);
-      if (!terminal) return log.info(line);
-      writeTerminal(`\r\x1b[K${line}`);
-      open = true;
+    fetched: (progress) => {
+      fetchStart ??= now();
+      fetching = progress.bytesDone < progress.bytesTotal;
+      show("Fetching", progress, fetchStart);
+    },
+    written: (progress) => {
+      writeStart ??= now();
+      if (!fetching) show("Writing", progress, writeStart);
     },
     finish: () => {
-      if (open) writeTerminal("\n");
-      open = false;
+      if (shown && width !== undefined) write("\x1b[K");
+      shown = false;
     },
   };
 }

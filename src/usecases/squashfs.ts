@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Image files from an archive that is still being written: squashfs-tools-ng's tar2sqfs, which takes a tenth of the CPU
-// time that LZO takes mksquashfs (docs/decisions/0002-import.md); or squashfs-tools with the options that a user wants.
+// time that LZO takes mksquashfs (docs/decisions/0002-import.md); or mksquashfs with the options that a user wants.
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { failure, type Outcome, type Sink, spawnPiped } from "../system/process.ts";
@@ -19,81 +19,99 @@ export interface SquashfsWriter {
 export interface SquashfsOptions {
   /** An empty file. */
   readonly path: string;
+  /** The name that it will get: what messages call it. */
+  readonly target: string;
   readonly settings: Settings;
   /** Time of the file system itself, in seconds: fixed, so that the same image gives the same bytes. */
   readonly time: number;
 }
 
-type Argv = [string, ...string[]];
-
-function tar2sqfs(program: string, { path, settings, time }: SquashfsOptions): Argv {
-  const compression = ["--compressor", "zstd", "--comp-extra", "level=1"];
-  const jobs = ["--num-jobs", String(settings.maxProcessors)];
-  return [
-    program,
-    "--quiet",
-    "--force",
-    "--no-skip",
-    ...compression,
-    ...jobs,
-    "--defaults",
-    `mtime=${time}`,
-    path,
-  ];
+interface Command {
+  readonly argv: [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
 }
 
-/** sqfstar takes no root directory from an archive, so it gets a usual one. */
-function sqfstar(
-  program: string,
-  options: readonly string[],
-  { path, settings, time }: SquashfsOptions,
-): Argv {
-  const root = ["-root-mode", "0755", "-root-time", String(time), "-mkfs-time", String(time)];
+/** Layers are decompressed by one thread: more compressors than this only wait, and take memory. */
+const mostJobs = 8;
+
+function tar2sqfs(program: string, { path, settings, time }: SquashfsOptions): Command {
+  const jobs = ["--num-jobs", String(Math.min(settings.maxProcessors, mostJobs))];
+  const compression = ["--compressor", "zstd", "--comp-extra", "level=1"];
+  return {
+    argv: [program, "--quiet", "--force", "--no-skip", ...compression, ...jobs, path],
+    env: { SOURCE_DATE_EPOCH: String(time) },
+  };
+}
+
+/**
+ * mksquashfs takes no root directory from an archive: it gets a usual one. Its time is now, unless the environment says
+ * that nothing may be newer than something; then the options must not set a time.
+ */
+function mksquashfs(program: string, own: readonly string[], options: SquashfsOptions): Command {
+  const { path, settings, time } = options;
+  const timed = own.some((word) => /^-(all-time|fstime|inode-time|mkfs-time|root-time)$/.test(word));
   const bounds = ["-processors", String(settings.maxProcessors), "-mem", "128M"];
-  return [program, ...options, ...root, ...bounds, "-force", "-no-progress", "-quiet", path];
+  const fixed = ["-tar", "-noappend", "-all-root", "-root-mode", "0755", "-no-progress", "-quiet"];
+  return {
+    // What the user wants comes last, and wins.
+    argv: [program, "-", path, ...fixed, ...bounds, ...own],
+    env: timed || time === 0 ? {} : { SOURCE_DATE_EPOCH: String(time) },
+  };
 }
 
 /** The program that writes images with these settings. @throws EnrootError Tool naming the package to install */
-export function squashfsCommand(options: SquashfsOptions): Argv {
-  const wanted = options.settings.squashOptions;
-  if (wanted !== undefined)
-    return sqfstar(requireProgram("sqfstar", "squashfs-tools"), words(wanted), options);
+export function squashfsCommand(options: SquashfsOptions): Command {
+  const own = options.settings.squashOptions?.split(/\s+/).filter((word) => word !== "");
+  if (own !== undefined) return mksquashfs(requireProgram("mksquashfs", "squashfs-tools"), own, options);
   const preferred = findProgram("tar2sqfs");
   if (preferred !== undefined) return tar2sqfs(preferred, options);
-  const other = findProgram("sqfstar");
-  if (other !== undefined)
-    return sqfstar(other, ["-comp", "zstd", "-Xcompression-level", "1", "-exit-on-error"], options);
-  return tar2sqfs(requireProgram("tar2sqfs", "squashfs-tools-ng"), options);
-}
-
-function words(options: string): string[] {
-  return options.split(/\s+/).filter((word) => word !== "");
+  const other = findProgram("mksquashfs");
+  if (other === undefined) return tar2sqfs(requireProgram("tar2sqfs", "squashfs-tools-ng"), options);
+  return mksquashfs(other, ["-comp", "zstd", "-Xcompression-level", "1", "-exit-on-error"], options);
 }
 
 /** Starts to write an image file. @throws EnrootError Tool */
 export function openSquashfs(options: SquashfsOptions): SquashfsWriter {
-  const argv = squashfsCommand(options);
-  // tar2sqfs takes the time from here; sqfstar has it among its options, and refuses both.
-  const env = argv[0].endsWith("/tar2sqfs") ? { SOURCE_DATE_EPOCH: String(options.time) } : {};
+  const { argv, env } = squashfsCommand(options);
   const sink: Sink = spawnPiped({ argv, env });
-  const explain = (outcome: Omit<Outcome, "stdout">): EnrootError =>
-    /no space left|disk quota|file too large/i.test(outcome.stderr)
-      ? new EnrootError("Tool", `No space left to write ${options.path}`, {
-          hint: "free some, or choose another place with --output",
-        })
-      : failure(argv[0], outcome);
   return {
     write: async (piece) => {
       try {
         await sink.write(piece);
       } catch {
-        throw explain(await sink.end());
+        throw explain(argv[0], await sink.end(), options);
       }
     },
     finish: async () => {
       const outcome = await sink.end();
-      if (outcome.status !== 0 || outcome.signal) throw explain(outcome);
+      if (outcome.status !== 0 || outcome.signal) throw explain(argv[0], outcome, options);
     },
     abandon: async () => sink.kill(),
   };
+}
+
+function explain(
+  program: string,
+  outcome: Omit<Outcome, "stdout">,
+  { target, settings }: SquashfsOptions,
+): EnrootError {
+  const { stderr } = outcome;
+  if (/no space left|disk quota|file too large/i.test(stderr)) {
+    return new EnrootError("Tool", `Could not write ${target}: no space left on device`, {
+      hint: "free some, or choose another place with --output",
+    });
+  }
+  // mksquashfs ends with its whole usage.
+  const words = stderr
+    .split("\n")
+    .find((line) => /invalid|missing|not supported|should be|conflict/i.test(line));
+  if (words === undefined) return failure(program, outcome);
+  const hint = settings.squashOptions
+    ? "is ENROOT_SQUASH_OPTIONS right? mksquashfs has to be 4.5 or newer"
+    : "install the package squashfs-tools-ng";
+  return new EnrootError(
+    "Tool",
+    `Could not write ${target}: ${words.replace(/^\S*mksquashfs: |FATAL ERROR: ?/, "").trim()}`,
+    { hint },
+  );
 }
