@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Boot: run the command line, print what went wrong in one line, exit. May import: cli, errors, log, and of system errno and signals.
+// Boot: run the command line, print what went wrong in one line, exit. May import: cli, errors, log, and of system errno, raw-text, signals.
 import { runEnroot } from "./cli/run.ts";
 import { EnrootError } from "./errors.ts";
 import { log } from "./log.ts";
 import { describeErrno, errnoOf } from "./system/errno.ts";
+import { commandLine } from "./system/raw-text.ts";
 import { interruption } from "./system/signals.ts";
 
 function explain(error: unknown): string {
@@ -15,7 +16,7 @@ function explain(error: unknown): string {
 
 async function main(): Promise<number> {
   try {
-    return await runEnroot(process.argv.slice(2));
+    return await runEnroot(commandLine());
   } catch (error) {
     // After a signal everything fails; that the process ends by the signal says enough.
     await interruption();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start plan as data (docs/plan.md), and its two written forms. May import: errors, image, store (types), system.
+import { toBytes } from "../system/raw-text.ts";
 
 /** One step: its name and its arguments. */
 export type Step = readonly [name: StepName, ...args: string[]];
@@ -40,7 +41,7 @@ const header = "enroot-plan 1";
 /** A plan as the launcher reads it: NUL-terminated strings. */
 export function encodePlan(steps: readonly Step[]): Uint8Array {
   const words = steps.flatMap(([name, ...args]) => [name, String(args.length), ...args]);
-  return Buffer.from(`${[header, ...words].join("\0")}\0`);
+  return toBytes(`${[header, ...words].join("\0")}\0`);
 }
 
 /** A plan for people: one step a line, arguments quoted. */

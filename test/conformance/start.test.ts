@@ -74,6 +74,15 @@ describe("what it is given", () => {
     expect(await box.ok(["start", "--", "box", "echo", "--"])).toBe("--\n");
   });
 
+  test("words that are no UTF-8, too", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const line = `touch "$(printf 'f\\351')"; exec "$0" start -e "A=$(printf '\\377é')" \\
+      -m "$(printf 'f\\351:/g\\351:x-create=file,bind')" box sh -c 'printf "%s|" "$A" "$@" /g*' sh "$(printf 'a\\300b')" é`;
+    const result = await box.run(["bash", "-c", `{ ${line}; } | od -An -v -tx1 -w99`, enrootBinary()]);
+    expect(result.stdout.trim()).toBe("ff c3 a9 7c 61 c0 62 7c c3 a9 7c 2f 67 e9 7c");
+  });
+
   test("one argument with a space is a line for the shell", async () => {
     await using box = await sandbox();
     await container(box);

@@ -8,8 +8,8 @@ const source = resolve(import.meta.dirname, "../../src");
 
 /** What each room may import at run time, besides itself. */
 const arrows: Readonly<Record<string, string>> = {
-  // errno: words for what nobody expected; signals: whether the process is on its way out.
-  main: "cli log errors system/errno system/signals",
+  // errno: words for what nobody expected; raw-text: the command line as it is; signals: whether we are on our way out.
+  main: "cli log errors system/errno system/raw-text system/signals",
   cli: "usecases config log errors",
   usecases: "image registry store runtime config system log errors",
   // Parsers of what registries send; pure.
