@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP for registries: redirects by hand, credentials that stay at home, our own time limits, proxies and certificates.
-import { readdirSync, readFileSync } from "node:fs";
+import type { FetchOptions } from "ofetch";
 import { EnrootError } from "../errors.ts";
+import { type CertificateStore, readCertificates } from "./certificates.ts";
 import { chooseProxy } from "./proxy.ts";
+import { backoff, pause, retryAfter } from "./retry.ts";
 
 /** What a client needs to know. Times in seconds, 0: no limit. */
 export interface HttpOptions {
@@ -21,6 +23,8 @@ export interface HttpRequest {
   readonly url: string;
   readonly method?: "GET" | "HEAD" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
+  /** Form fields of a POST. */
+  readonly form?: Readonly<Record<string, string>>;
   /** Sent to the URL's own origin alone. */
   readonly authorization?: string | undefined;
   /** Whether redirects are followed; default: yes. */
@@ -42,9 +46,7 @@ export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>;
 const redirectLimit = 10;
 const redirects = new Set([301, 302, 303, 307, 308]);
 /** Answers that may be better in a moment. */
-const transient = new Set([429, 500, 502, 503, 504]);
-/** Longest wait that a server may ask for before a retry, in seconds. */
-const longestWait = 120;
+const transient = new Set([408, 429, 500, 502, 503, 504]);
 
 /** A URL fit for messages: signatures and passwords are in what is cut off. */
 export function redact(url: string): string {
@@ -59,35 +61,22 @@ export function redact(url: string): string {
 /** Makes a client. */
 export async function openHttp(options: HttpOptions): Promise<HttpClient> {
   const { ofetch } = await import("ofetch");
-  const certificates = readCertificates(options.environment);
+  const certificates = await readCertificates(options.environment);
   forgetProxies();
 
-  const exchange = async (
-    url: string,
-    request: HttpRequest,
-    authorization: string | undefined,
-  ): Promise<HttpResponse> => {
+  const exchange: Exchange = async (url, request, authorization) => {
     const limits = [options.signal, ...limitSignals(options)];
-    const init = {
-      method: request.method ?? "GET",
-      headers: {
-        "Accept-Encoding": "identity",
-        "User-Agent": "enroot",
-        ...request.headers,
-        ...(authorization === undefined ? {} : { Authorization: authorization }),
-      },
-      redirect: "manual" as const,
-      responseType: "stream" as const,
-      retry: 0,
-      ignoreResponseError: true,
-      // What follows is for Bun's fetch, which gets all options: digests are over the bytes on the wire.
-      decompress: false,
-      proxy: chooseProxy(url, options.environment),
-      tls: { ca: certificates(new URL(url).host) },
-    };
     const { signal, done } = withConnectLimit(limits, options.connectTimeout);
     try {
-      const response = await ofetch.raw<unknown, "stream">(url, { ...init, signal });
+      const response = await ofetch.raw<unknown, "stream">(url, {
+        ...messageOf(request, authorization),
+        redirect: "manual",
+        responseType: "stream",
+        retry: 0,
+        ignoreResponseError: true,
+        signal,
+        ...connectionTo(url, options.environment, certificates),
+      });
       return { status: response.status, headers: response.headers, body: response.body, url: redact(url) };
     } catch (cause) {
       options.signal.throwIfAborted();
@@ -97,6 +86,38 @@ export async function openHttp(options: HttpOptions): Promise<HttpClient> {
     }
   };
   return (request) => retrying(request, options, (once) => followed(once, options, exchange));
+}
+
+function messageOf(
+  { method, headers, form }: HttpRequest,
+  authorization: string | undefined,
+): FetchOptions<"stream"> {
+  return {
+    method: method ?? (form ? "POST" : "GET"),
+    headers: {
+      "Accept-Encoding": "identity",
+      "User-Agent": "enroot",
+      ...(form ? { "Content-Type": "application/x-www-form-urlencoded" } : {}),
+      ...headers,
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+    },
+    ...(form ? { body: new URLSearchParams(form).toString() } : {}),
+  };
+}
+
+/** What Bun's fetch takes beyond the standard; ofetch hands it on. */
+function connectionTo(
+  url: string,
+  environment: ReadonlyMap<string, string>,
+  certificates: CertificateStore,
+): { decompress: boolean; proxy: string | undefined; tls: { ca: string[]; rejectUnauthorized: true } } {
+  return {
+    // Digests are over the bytes on the wire.
+    decompress: false,
+    proxy: chooseProxy(url, environment),
+    // Said out loud, or NODE_TLS_REJECT_UNAUTHORIZED would be obeyed.
+    tls: { ca: [...certificates(new URL(url).host)], rejectUnauthorized: true },
+  };
 }
 
 /** Bun would use these by itself, whatever no_proxy of the configuration says. */
@@ -185,66 +206,6 @@ async function retrying(
       if (last || lasting || signal.aborted) throw error;
     }
     await pause(wait, signal);
-  }
-}
-
-/** Seconds before attempt `count + 1`: 1, 2, 4… up to 30, of which a random half is taken off. */
-export function backoff(count: number): number {
-  return Math.min(30, 2 ** count) * (0.5 + Math.random() / 2);
-}
-
-/** Seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3). */
-export function retryAfter(header: string | null, now = Date.now()): number | undefined {
-  if (header === null) return undefined;
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
-  return Number.isNaN(seconds) ? undefined : Math.min(longestWait, Math.max(0, seconds));
-}
-
-/** Waits; a signal ends it early. */
-export async function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: wait } = await import("node:timers/promises");
-  await wait(seconds * 1000, undefined, { signal });
-}
-
-/** Where distributions keep the certificates that they trust. */
-const bundles = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-];
-
-/** The certificates for a host: SSL_CERT_FILE and SSL_CERT_DIR, else the system's, and those for the host alone. */
-function readCertificates(environment: ReadonlyMap<string, string>): (host: string) => string[] | undefined {
-  const own = environment.get("SSL_CERT_FILE");
-  const directory = environment.get("SSL_CERT_DIR");
-  const files = own || directory ? [...(own ? [own] : []), ...listFiles(directory)] : bundles;
-  const common = files.flatMap(readFileIfPresent);
-  if (own && common.length === 0)
-    throw new EnrootError("Usage", `Could not read certificates: ${own} (from SSL_CERT_FILE)`);
-  return (host) => {
-    const special = ["/etc/docker/certs.d", "/etc/containers/certs.d"].flatMap((base) =>
-      listFiles(`${base}/${host}`),
-    );
-    const all = [...common, ...special.filter((file) => file.endsWith(".crt")).flatMap(readFileIfPresent)];
-    return all.length > 0 ? all : undefined;
-  };
-}
-
-function listFiles(directory: string | undefined): string[] {
-  if (!directory) return [];
-  try {
-    return readdirSync(directory).map((name) => `${directory}/${name}`);
-  } catch {
-    return [];
-  }
-}
-
-function readFileIfPresent(file: string): string[] {
-  try {
-    const text = readFileSync(file, "latin1");
-    return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : [];
-  } catch {
-    return [];
   }
 }
 

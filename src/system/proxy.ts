@@ -1,20 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
+import { BlockList, isIP } from "node:net";
 import { EnrootError } from "../errors.ts";
 
-/** Whether `no_proxy` names this host: a name and all below it, with or without a port, or `*`. */
+/** Whether `no_proxy` names this host: a name and all below it, an address or a network, with or without a port, or `*`. */
 function isDirect(url: URL, noProxy: string): boolean {
-  return noProxy
-    .split(/[\s,]+/)
-    .filter((entry) => entry !== "")
-    .some((entry) => {
-      const [name = "", port] = entry
-        .toLowerCase()
-        .replace(/^\*?\./, "")
-        .split(":");
-      if (entry === "*") return true;
-      if (port !== undefined && port !== url.port) return false;
-      return url.hostname === name || url.hostname.endsWith(`.${name}`);
-    });
+  const entries = noProxy.split(/[\s,]+/).filter((entry) => entry !== "");
+  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  return entries.some((entry) => entry === "*" || isNamed(entry.toLowerCase(), host, url.port));
+}
+
+function isNamed(entry: string, host: string, hostPort: string): boolean {
+  const form = /^(?:\[(?<inside>[^\]]+)\]|(?<plain>[^:]+|[^:]*:.*:.*))(?::(?<port>\d+))?$/.exec(entry);
+  const name = (form?.groups?.["inside"] ?? form?.groups?.["plain"] ?? entry).replace(/^\*?\.|\.$/g, "");
+  const port = form?.groups?.["port"];
+  if (port !== undefined && port !== hostPort) return false;
+  if (isIP(host) === 0) return host === name || host.endsWith(`.${name}`);
+  return host === name || isInNetwork(host, name);
+}
+
+/** CIDR notation, as curl knows it from 7.86 on. */
+function isInNetwork(address: string, network: string): boolean {
+  const [base = "", bits = ""] = network.split("/");
+  const family = (text: string): "ipv4" | "ipv6" => (isIP(text) === 6 ? "ipv6" : "ipv4");
+  if (isIP(base) === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (isIP(base) === 6 ? 128 : 32))
+    return false;
+  const list = new BlockList();
+  list.addSubnet(base, Number(bits), family(base));
+  return list.check(address, family(address));
 }
 
 /**

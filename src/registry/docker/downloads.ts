@@ -5,7 +5,7 @@ import { EnrootError } from "../../errors.ts";
 import type { Digest } from "../../image/digest.ts";
 import type { LayerDescriptor } from "../../image/image-source.ts";
 import { log } from "../../log.ts";
-import { backoff, pause } from "../../system/http.ts";
+import { backoff, pause } from "../../system/retry.ts";
 import type { Progress } from "../source.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import { fetchBlob, type Repository } from "./client.ts";
