@@ -300,7 +300,7 @@ make_directory(int root, char **arguments)
 	struct target target;
 	struct place source = {.parent = -1, .fd = -1};
 
-	if (*end != '\0' || mode > 0777)
+	if (end == arguments[1] || *end != '\0' || mode > 0777)
 		die("Invalid mode: %s", arguments[1]);
 	if (find(root, path, &old))
 		return;

@@ -219,6 +219,21 @@ test("root keeps its privileges in a container only when that is allowed", async
   expect(allowed).not.toContain("0000000000000000");
 });
 
+test("what root mounts in a container, with its privileges, does not reach the host", async () => {
+  await using box = await sandbox();
+  await container(box);
+  await host(["chown", "-R", "root:", box.root]);
+  // A host whose mounts are shared, as they are under systemd.
+  const script = `before=$(cut -d' ' -f5 /proc/self/mountinfo)
+    "$0" start -m tmpfs:/mnt:x-create=dir box grep -c ' /mnt ' /proc/self/mountinfo || exit
+    [ "$before" = "$(cut -d' ' -f5 /proc/self/mountinfo)" ] && echo same`;
+  const result = await box.run(
+    ["unshare", "--mount", "--propagation", "shared", "bash", "-c", script, enrootBinary()],
+    { user: "root", env: { ENROOT_ALLOW_SUPERUSER: "y" } },
+  );
+  expect(result).toMatchObject({ status: 0, stdout: "1\nsame\n", stderr: "" });
+});
+
 test("a PATH that the caller lacks is a sensible one", async () => {
   await using box = await sandbox();
   await container(box);
