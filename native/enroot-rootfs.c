@@ -49,6 +49,16 @@ usage(int status)
 	exit(status);
 }
 
+/* A root file system that cannot be changed is used as it is: what could not be done in it is said, and is no failure. */
+static noreturn void
+give_up(const char *what, const char *path)
+{
+	if (errno != EROFS)
+		die_errno("Could not %s %s in the container", what, path);
+	warn_errno("Could not %s %s in the container", what, path);
+	exit(EXIT_SUCCESS);
+}
+
 /* Finds, or makes, the directory that holds `path`. */
 static void
 open_target(int root, const char *path, struct target *target)
@@ -62,7 +72,7 @@ open_target(int root, const char *path, struct target *target)
 	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		die("Invalid path: %s", path);
 	if (place_find(root, directory, S_IFDIR, &place) < 0)
-		die_errno("Could not open the directory of %s in the container", path);
+		give_up("open the directory of", path);
 	*target = (struct target){.path = path, .name = name, .directory = steal_fd(&place.fd)};
 	place_close(&place);
 }
@@ -109,7 +119,7 @@ write_file(int root, const char *path, const struct buffer *text)
 		    openat(target.directory, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 		if (fd < 0 || write_all(fd, text->data, text->length) < 0)
-			die_errno("Could not write %s in the container", path);
+			give_up("write", path);
 		replace(&target, fresh);
 	}
 	close_fd(&target.directory);
@@ -128,7 +138,7 @@ make_link(int root, const char *to, const char *path)
 	if (length < 0 || (size_t)length != strlen(to) || memcmp(old, to, (size_t)length) != 0) {
 		(void)unlinkat(target.directory, fresh, 0);
 		if (symlinkat(to, target.directory, fresh) < 0)
-			die_errno("Could not make the link %s in the container", path);
+			give_up("make the link", path);
 		replace(&target, fresh);
 	}
 	close_fd(&target.directory);
@@ -306,7 +316,7 @@ make_directory(int root, char **arguments)
 		return;
 	open_target(root, path, &target);
 	if (mkdirat(target.directory, target.name, mode) < 0)
-		die_errno("Could not make the directory %s in the container", path);
+		give_up("make the directory", path);
 	cleanup_fd int made = openat(target.directory, target.name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (arguments[2] != NULL && made >= 0 && place_find(root, arguments[2], 0, &source) == 0 && source.fd >= 0)

@@ -274,6 +274,9 @@ do_lock(struct execution *execution, const struct step *step)
 	if (!parse_number(step->arguments[0], 0, 86400, &seconds))
 		die("Invalid start plan: %s is no time", step->arguments[0]);
 	execution->lock = openat(execution->root, ".lock", flags, 0644);
+	/* What nobody can change needs no lock. */
+	if (execution->lock < 0 && errno == EROFS)
+		return;
 	if (execution->lock < 0 || fstat(execution->lock, &status) < 0)
 		die_errno("Could not open %s/.lock", execution->rootfs);
 	/* An image may bring anything under this name; a pipe would have made us wait. */

@@ -227,3 +227,32 @@ describe("cgroups", () => {
     for (const root of roots) expect(root).toBe("/");
   });
 });
+
+describe("a root file system on a read-only file system", () => {
+  const readOnly = (box: { data: string }) =>
+    `mount --bind ${box.data} ${box.data}; mount -o remount,bind,ro ${box.data}`;
+
+  test("starts in silence when it was started before", async () => {
+    await using box = await sandbox();
+    const { inside } = await container(box);
+    await inside("true");
+    expect(await box.enroot(["start", "box", "whoami"], { prepare: readOnly(box) })).toEqual({
+      status: 0,
+      signal: null,
+      stdout: `${userName}\n`,
+      stderr: "",
+    });
+  });
+
+  test("starts with warnings when everything that is mounted upon is there", async () => {
+    await using box = await sandbox();
+    const { rootfs } = await container(box);
+    for (const name of ["proc", "sys", "dev", "tmp", "var/run", "var/lock"])
+      await mkdir(join(rootfs, name), { recursive: true });
+    for (const name of ["hosts", "hostname", "resolv.conf", "machine-id"])
+      await writeFile(join(rootfs, "etc", name), "");
+    const result = await box.enroot(["start", "-e", "HOME=/", "box", "id", "-u"], { prepare: readOnly(box) });
+    expect(result).toMatchObject({ status: 0, stdout: `${uid}\n` });
+    expect(result.stderr).toMatch(/^(\[WARN\] Could not .* in the container: Read-only file system\n)+$/);
+  });
+});

@@ -176,6 +176,28 @@ describe("directory", () => {
   });
 });
 
+test("a root that cannot be changed is left as it is, with a warning", async () => {
+  const { root } = await fresh((root) => writeFileSync(join(root, "same"), "x"));
+  const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
+  const path = (name: string) => ["../../../../usr/bin/env", "sh", "-c", script, "sh", root, name];
+  const run = (...args: string[]) =>
+    shop.run([...path(join(shop.directory, "enroot-rootfs")), "--root", root, ...args], {
+      stdin: "x",
+      namespace: true,
+    });
+  expect(run("write", "/same")).toEqual(good);
+  for (const args of [
+    ["write", "/a/b"],
+    ["write", "/b"],
+    ["link", "x", "/l"],
+    ["directory", "/d", "700"],
+  ]) {
+    const { status, stderr } = run(...args);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^\[WARN\] Could not .* in the container: Read-only file system\n$/);
+  }
+});
+
 describe("the command line", () => {
   test.each([[[]], [["--help"]]])("help with %j", (args) => {
     const { status, stdout } = shop.run(["enroot-rootfs", ...args]);
