@@ -22,11 +22,13 @@ find_entry() {
 
 # The last value of a SETTING in TEXT, that of login.defs or useradd; nothing when there is none.
 find_setting() {
-    local setting=$1 text=$2
+    local setting=$1 text=$2 line IFS=$'\n'
     REPLY=
-    if [[ $'\n'${text} =~ .*$'\n'[[:blank:]]*${setting}[[:blank:]=]+([^[:space:]]+) ]]; then
-        REPLY=${BASH_REMATCH[1]//\"/}
-    fi
+    [[ "${text}" == *"${setting}"* ]] || return 0
+    # Line by line: one expression over the whole text takes bash ten times as long.
+    for line in ${text}; do
+        [[ ! "${line}" =~ ^[[:blank:]]*${setting}[[:blank:]=]+([^[:space:]]+) ]] || REPLY=${BASH_REMATCH[1]//\"/}
+    done
 }
 
 # Puts ENTRIES before those of the FILE that holds OLD, whose entries of the same names go. So does _apt: apt, which
@@ -75,14 +77,16 @@ entries=
 [ "${group}" = nogroup ] || entries+="nogroup:x:${nogroup}:"$'\n'
 merge /etc/group "${entries}${group}:x:${gid}:" "${groups}"
 
-find_setting CREATE_HOME "${logins}"
-if [[ "${exists}" != yes && "${REPLY:-yes}" = yes ]]; then
-    find_setting UMASK "${logins}"
-    mask=${REPLY:-077}
-    [[ "${mask}" =~ ^[0-7]{1,4}$ ]] || mask=077
-    find_setting SKEL "${defaults}"
-    printf -v mode '%o' $((0777 & ~0${mask}))
-    enroot-rootfs directory "${home}" "${mode}" "${REPLY:-/etc/skel}"
+if [ "${exists}" != yes ]; then
+    find_setting CREATE_HOME "${logins}"
+    if [ "${REPLY:-yes}" = yes ]; then
+        find_setting UMASK "${logins}"
+        mask=${REPLY:-077}
+        [[ "${mask}" =~ ^[0-7]{1,4}$ ]] || mask=077
+        find_setting SKEL "${defaults}"
+        printf -v mode '%o' $((0777 & ~0${mask}))
+        enroot-rootfs directory "${home}" "${mode}" "${REPLY:-/etc/skel}"
+    fi
 fi
 
 find_setting CREATE_MAIL_SPOOL "${defaults}"
