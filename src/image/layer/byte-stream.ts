@@ -9,6 +9,8 @@ export interface ByteStream {
   pieces(count: number): AsyncGenerator<Buffer>;
   /** Passes over `count` bytes. @throws EnrootError Corrupt when it ends too early */
   skip(count: number): Promise<void>;
+  /** Passes over `count` bytes, or fewer at the end. */
+  upTo(count: number): Promise<void>;
   /** Reads to the end and drops what comes. */
   drain(): Promise<void>;
 }
@@ -63,6 +65,12 @@ export function openByteStream(chunks: AsyncIterable<Uint8Array>): ByteStream {
     skip: async (count) => {
       for (let missing = count; missing > 0; ) {
         if (held.length === 0 && !(await more())) throw truncated();
+        missing -= take(missing).length;
+      }
+    },
+    upTo: async (count) => {
+      for (let missing = count; missing > 0; ) {
+        if (held.length === 0 && !(await more())) return;
         missing -= take(missing).length;
       }
     },

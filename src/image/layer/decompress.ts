@@ -5,9 +5,22 @@ import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { EnrootError } from "../../errors.ts";
 import { checkZstdFrames } from "./zstd-frames.ts";
 
+/** What OCI does not allow, but somebody may try. */
+const foreign = [
+  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
+  { name: "bzip2", magic: [0x42, 0x5a, 0x68] },
+  { name: "lz4", magic: [0x04, 0x22, 0x4d, 0x18] },
+] as const;
+
 /** Compression of a blob, from its first bytes: RFC 1952 for gzip, RFC 8878 for zstd (skippable frames too). */
 export function compressionOf(head: Uint8Array): "gzip" | "zstd" | "none" {
   const [a = 0, b = 0, c = 0, d = 0] = head;
+  const name = foreign.find(({ magic }) => magic.every((byte, at) => head[at] === byte))?.name;
+  if (name)
+    throw new EnrootError(
+      "Unsupported",
+      `Layer is compressed with ${name}: only gzip and zstd are supported`,
+    );
   if (a === 0x1f && b === 0x8b) return "gzip";
   if (b === 0xb5 && c === 0x2f && a === 0x28 && d === 0xfd) return "zstd";
   if (b === 0x2a && c === 0x4d && d === 0x18 && (a & 0xf0) === 0x50) return "zstd";

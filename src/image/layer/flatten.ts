@@ -49,13 +49,15 @@ export async function writeFirst(flattening: Flattening, sink: ArchiveSink): Pro
   const indexes: LayerIndex[] = [];
   let exact = true;
   let count = 0;
+  let total = 0;
 
   for (let layer = flattening.layers.length; layer >= 0; layer--) {
     const members = openLayerIndex(table);
     indexes[layer] = members;
     await readAny(flattening, layer, async (entry, index, data) => {
-      if (++count > limits.entries)
-        throw new EnrootError("Corrupt", `Image has more than ${limits.entries} files`);
+      total += entry.size;
+      if (++count > limits.entries || total > limits.total)
+        throw new EnrootError("Corrupt", `Image is too large: ${count} files of ${total} bytes`);
       const member = members.add(changeOf(entry.path), entry.type, entry.link);
       if (!exact || !visibility.shows(member) || isDropped(table, member)) return;
       const origin = originOf(member, { layer, index }, table, written);

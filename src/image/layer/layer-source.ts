@@ -5,7 +5,7 @@ import { EnrootError } from "../../errors.ts";
 import type { DiffId } from "../digest.ts";
 import { openByteStream } from "./byte-stream.ts";
 import { decompress } from "./decompress.ts";
-import type { TarEntry } from "./tar-entry.ts";
+import { limits, type TarEntry } from "./tar-entry.ts";
 import { openTar, type TarReader } from "./tar-reader.ts";
 
 /** A layer that can be read, more than once. */
@@ -27,7 +27,10 @@ export async function readLayer({ open, diffId }: LayerSource, visit: EntryVisit
   const hash = createHash("sha256");
   const { blob, head } = await open();
   async function* hashed(): AsyncGenerator<Uint8Array> {
+    let total = 0;
     for await (const chunk of decompress(blob, head)) {
+      total += chunk.length;
+      if (total > limits.archive) throw new EnrootError("Corrupt", "Layer is too large when it is unpacked");
       hash.update(chunk);
       yield chunk;
     }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a member of a layer stands in the archive that an image file is made from.
 import { EnrootError } from "../../errors.ts";
-import { splitPath } from "./layer-path.ts";
-import type { TarEntry } from "./tar-entry.ts";
+import { showPath, splitPath } from "./layer-path.ts";
+import type { SparseRun, TarEntry } from "./tar-entry.ts";
 import type { TarReader } from "./tar-reader.ts";
 import type { TarWriter } from "./tar-writer.ts";
+
+/** Holes of this size are kept as such; smaller ones become zeros, which the squashfs writer makes holes again. */
+const largeHole = 64 << 20;
+/** tar2sqfs reads extended headers of 64 KiB: of that, so much is for a map or for attributes. */
+const manyRuns = 1000;
+const attributesLimit = 48 << 10;
+/** A file of more parts is filled with zeros, unless that takes too long. */
+const largestFill = 2 ** 36;
 
 /** A member, and the name it gets. */
 export interface Writing {
@@ -19,18 +27,30 @@ export interface Writing {
 
 /** Writes a member, with its data if it is a file. */
 export async function writeMember({ tar, entry, path, data, fixedTime }: Writing): Promise<void> {
+  const runs = worthwhileHoles(entry);
   await tar.header({
     ...entry,
+    ...(runs === undefined ? {} : { runs }),
     path: path === "" ? "./" : path,
     link: entry.type === "hardlink" ? splitPath(entry.link).join("/") : entry.link,
     mode: usableMode(entry),
     mtime: fixedTime ?? entry.mtime,
-    xattrs: new Map([...entry.xattrs].filter(([name]) => isKept(name))),
+    xattrs: keptAttributes(entry),
   });
   if (entry.type !== "file") return;
-  if (entry.sparse) await writeSparse(tar, entry, data);
+  if (entry.sparse && runs === undefined) await writeFilled(tar, entry, data);
   else for await (const piece of data()) await tar.data(piece);
-  await tar.pad(entry.size);
+  await tar.pad(runs === undefined ? entry.size : entry.stored);
+}
+
+/** The runs of a file whose holes are so large that filling them with zeros would take long. */
+function worthwhileHoles({ sparse, size, stored }: TarEntry): readonly SparseRun[] | undefined {
+  const holes = size - stored;
+  if (sparse === undefined || holes < largeHole) return undefined;
+  const runs = sparse.filter((run) => run.size > 0);
+  if (runs.length <= manyRuns) return runs;
+  if (holes <= largestFill) return undefined;
+  throw new EnrootError("Unsupported", `A sparse file of ${size} bytes has ${runs.length} parts`);
 }
 
 /** Writes a directory that no member is about. */
@@ -58,11 +78,19 @@ function usableMode({ type, mode }: TarEntry): number {
 }
 
 /** Attributes that mean something in an image: a user's own, and file capabilities. */
-function isKept(name: string): boolean {
-  return name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay."));
+function keptAttributes({ path, xattrs }: TarEntry): ReadonlyMap<string, string> {
+  if (xattrs.size === 0) return xattrs;
+  const kept = [...xattrs].filter(
+    ([name]) =>
+      name === "security.capability" || (name.startsWith("user.") && !name.startsWith("user.overlay.")),
+  );
+  const bytes = kept.reduce((sum, [name, value]) => sum + name.length + value.length + 32, 0);
+  if (bytes > attributesLimit)
+    throw new EnrootError("Unsupported", `Extended attributes of a file are too large: ${showPath(path)}`);
+  return new Map(kept);
 }
 
-async function writeSparse(
+async function writeFilled(
   tar: TarWriter,
   { sparse, size }: TarEntry,
   data: TarReader["data"],

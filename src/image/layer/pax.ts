@@ -35,10 +35,12 @@ function put(records: PaxRecords, name: string, value: string): void {
 
 /** Records with others put over them; an empty value takes one away. */
 export function mergeExtended(base: PaxRecords, over: PaxRecords): PaxRecords {
-  const merged: PaxRecords = new Map(base);
-  for (const [name, value] of over) {
-    if (value === "" && !name.startsWith("SCHILY.xattr.")) merged.delete(name);
-    else merged.set(name, value);
+  const merged: PaxRecords = new Map();
+  for (const records of [base, over]) {
+    for (const [name, value] of records) {
+      if (value === "" && !name.startsWith("SCHILY.xattr.")) merged.delete(name);
+      else merged.set(name, value);
+    }
   }
   return merged;
 }

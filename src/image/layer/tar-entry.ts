@@ -33,8 +33,10 @@ export interface TarEntry {
 
 /** Bounds on what an archive may ask for. Real images stay far below all of them. */
 export const limits = {
-  /** Bytes of one extended header or long name. */
+  /** Bytes of the extended headers and long names of one member. */
   header: 1 << 20,
+  /** Records that hold for all members. */
+  globals: 64,
   /** Bytes of a path: PATH_MAX of Linux. */
   path: 4096,
   /** Bytes of one name: NAME_MAX of Linux, which is squashfs' limit too. */
@@ -49,11 +51,9 @@ export const limits = {
   steps: 50_000_000,
   /** Bytes of a layer's archive. */
   archive: 2 ** 41,
-  /** Bytes of a file when it is unpacked. */
-  file: 2 ** 42,
+  /** Bytes of a file when it is unpacked, and of all files: a hole costs time too, though no space. */
+  file: 2 ** 41,
+  total: 2 ** 42,
   /** Runs of a sparse file. */
   runs: 100_000,
-  /** Extended attributes of a file, and the bytes of one: XATTR_SIZE_MAX of Linux. */
-  xattrs: 256,
-  xattrValue: 65536,
 } as const;

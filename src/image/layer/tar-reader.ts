@@ -48,6 +48,9 @@ function checkSum(header: Buffer): void {
 
 const zeros = Buffer.alloc(block);
 
+/** Headers that say more about the next one, or about all that follow. */
+const extended = new Set(["L", "K", "x", "X", "g"]);
+
 const types: Readonly<Record<string, EntryType>> = {
   "0": "file",
   "\0": "file",
@@ -77,14 +80,15 @@ export function openTar(stream: ByteStream): TarReader {
   let padding = 0;
 
   const readText = async (size: number): Promise<Buffer> => {
-    if (size > limits.header) throw corrupt(`an extended header has ${size} bytes`);
     const data = (await stream.exactly(size)) ?? Buffer.alloc(0);
     if (data.length !== size) throw new EnrootError("Corrupt", "Layer is truncated");
     await stream.skip((block - (size % block)) % block);
     return Buffer.from(data);
   };
   const header = async (): Promise<Buffer | undefined> => {
-    await stream.skip(unread + padding);
+    await stream.skip(unread);
+    // Some writers leave out what fills the last block.
+    if (padding > 0) await stream.upTo(padding);
     unread = padding = 0;
     const bytes = await stream.exactly(block);
     // One block of zeros ends an archive; some writers forget even that.
@@ -93,18 +97,20 @@ export function openTar(stream: ByteStream): TarReader {
     return Buffer.from(bytes);
   };
   const next = async (): Promise<TarEntry | undefined> => {
-    let local: PaxRecords = new Map();
+    const local: PaxRecords = new Map();
+    let held = 0;
     for (;;) {
       const bytes = await header();
       if (bytes === undefined) return undefined;
       const flag = String.fromCharCode(bytes[156] ?? 0);
       const size = tarNumber(bytes, 124, 12);
       if (size < 0) throw corrupt("a size is negative");
+      if (extended.has(flag)) held += size;
+      if (held > limits.header) throw corrupt("its extended headers are too large");
       if (flag === "L") local.set("path", trimNul(await readText(size)));
       else if (flag === "K") local.set("linkpath", trimNul(await readText(size)));
-      else if (flag === "x" || flag === "X") local = mergeExtended(local, parsePax(await readText(size)));
-      else if (flag === "g")
-        for (const [name, value] of parsePax(await readText(size))) globals.set(name, value);
+      else if (flag === "x" || flag === "X") putAll(local, parsePax(await readText(size)));
+      else if (flag === "g") putAll(globals, parsePax(await readText(size)), limits.globals);
       else if (flag === "V" || flag === "M" || flag === "N")
         await stream.skip(size + ((block - (size % block)) % block));
       else return describe(bytes, flag, mergeExtended(globals, local));
@@ -157,6 +163,11 @@ export function openTar(stream: ByteStream): TarReader {
       }
     },
   };
+}
+
+function putAll(records: PaxRecords, more: PaxRecords, limit = Number.POSITIVE_INFINITY): void {
+  for (const [name, value] of more) records.set(name, value);
+  if (records.size > limit) throw corrupt("it has too many global headers");
 }
 
 function trimNul(text: Buffer): string {
@@ -213,10 +224,7 @@ const xattrPrefix = "SCHILY.xattr.";
 function extendedAttributes(records: PaxRecords): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, value] of records) {
-    if (!name.startsWith(xattrPrefix)) continue;
-    if (value.length > limits.xattrValue || found.size >= limits.xattrs)
-      throw corrupt("too many or too large extended attributes");
-    found.set(name.slice(xattrPrefix.length), value);
+    if (name.startsWith(xattrPrefix)) found.set(name.slice(xattrPrefix.length), value);
   }
   return found;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the archive that an image file is made from: ustar headers, pax where they do not suffice, everything of root.
-import type { TarEntry } from "./tar-entry.ts";
+import type { SparseRun, TarEntry } from "./tar-entry.ts";
 
 const block = 512;
 /** Small members are gathered into pieces of this size. */
@@ -11,11 +11,16 @@ const zeros = Buffer.alloc(64 << 10);
 export type ArchiveSink = (piece: Uint8Array) => Promise<void>;
 
 /** What a header says. */
-export type Header = Pick<TarEntry, "type" | "path" | "link" | "mode" | "mtime" | "size" | "xattrs">;
+export interface Header
+  extends Pick<TarEntry, "type" | "path" | "link" | "mode" | "mtime" | "size" | "xattrs"> {
+  /** Where the data that follows goes, and how much of it there is; what is between is a hole. */
+  readonly runs?: readonly SparseRun[];
+  readonly stored?: number;
+}
 
 /** A writer of one archive. */
 export interface TarWriter {
-  /** Begins a member; a file's data follows, exactly `size` bytes. */
+  /** Begins a member; a file's data follows, exactly `size` bytes, or `stored` when it has holes. */
   header(header: Header): Promise<void>;
   data(piece: Uint8Array): Promise<void>;
   /** So many zero bytes of data. */
@@ -82,9 +87,8 @@ export function openTarWriter(sink: ArchiveSink): TarWriter {
         await pad(body.length);
       }
       const { path, link, mode, mtime, type } = entry;
-      await data(
-        ustar({ path, link, flag: flags[type], mode, mtime, size: type === "file" ? entry.size : 0 }),
-      );
+      const size = type === "file" ? dataSize(entry) : 0;
+      await data(ustar({ path, link, flag: flags[type], mode, mtime, size }));
     },
     data,
     hole,
@@ -129,13 +133,31 @@ function ustar({ path, link, flag, mode, mtime, size }: Ustar): Buffer {
   return header;
 }
 
-function paxRecords({ path, link, size, type, xattrs }: Header): Buffer[] {
-  const records: Buffer[] = [];
+function dataSize({ size, runs, stored }: Header): number {
+  return runs === undefined ? size : (stored ?? 0);
+}
+
+function paxRecords(header: Header): Buffer[] {
+  const { path, link, type, xattrs } = header;
+  const size = dataSize(header);
+  const records: Buffer[] = sparseRecords(header);
   if (path.length > 100) records.push(record("path", path));
   if (link.length > 100) records.push(record("linkpath", link));
   if (type === "file" && size > largestSize) records.push(record("size", String(size)));
   for (const [name, value] of xattrs) records.push(record(`SCHILY.xattr.${name}`, value));
   return records;
+}
+
+/** GNU's format 0.1 (tar manual, "Storing Sparse Files"): the map is a record, and the data is nothing but data. */
+function sparseRecords({ path, size, runs }: Header): Buffer[] {
+  if (runs === undefined) return [];
+  const map = [...runs, { offset: size, size: 0 }];
+  return [
+    record("GNU.sparse.size", String(size)),
+    record("GNU.sparse.numblocks", String(map.length)),
+    record("GNU.sparse.name", path),
+    record("GNU.sparse.map", map.map((run) => `${run.offset},${run.size}`).join(",")),
+  ];
 }
 
 /** `LENGTH KEY=VALUE\n`; the length counts its own digits. */
