@@ -86,7 +86,7 @@ function keptAttributes({ path, xattrs }: TarEntry): ReadonlyMap<string, string>
   );
   const bytes = kept.reduce((sum, [name, value]) => sum + name.length + value.length + 32, 0);
   if (bytes > attributesLimit)
-    throw new EnrootError("Unsupported", `Extended attributes of a file are too large: ${showPath(path)}`);
+    throw new EnrootError("Unsupported", `Too large extended attributes of ${showPath(path)}`);
   return new Map(kept);
 }
 

@@ -106,7 +106,7 @@ export function openTar(stream: ByteStream): TarReader {
       const size = tarNumber(bytes, 124, 12);
       if (size < 0) throw corrupt("a size is negative");
       if (extended.has(flag)) held += size;
-      if (held > limits.header) throw corrupt("its extended headers are too large");
+      if (held > limits.header) throw corrupt(`an extended header has ${held} bytes`);
       if (flag === "L") local.set("path", trimNul(await readText(size)));
       else if (flag === "K") local.set("linkpath", trimNul(await readText(size)));
       else if (flag === "x" || flag === "X") putAll(local, parsePax(await readText(size)));
