@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
 import { EnrootError } from "../errors.ts";
 
 declare const brand: unique symbol;
@@ -25,6 +26,11 @@ export function parseDigest(text: string, what = "digest"): Digest {
   throw new EnrootError("Corrupt", `Invalid ${what}: ${JSON.stringify(text.slice(0, 100))}`, {
     hint: "only sha256 digests are supported",
   });
+}
+
+/** The digest that some bytes have. */
+export function digestOf(bytes: Uint8Array): Digest {
+  return parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
 }
 
 /** The 64 hex digits of a digest: the name of its file in the blob cache. */

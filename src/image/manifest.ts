@@ -10,6 +10,13 @@ const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 const ociIndex = "application/vnd.oci.image.index.v1+json";
 const ociManifest = "application/vnd.oci.image.manifest.v1+json";
 
+const kinds: ReadonlyMap<string, "index" | "image"> = new Map([
+  [ociIndex, "index"],
+  [dockerList, "index"],
+  [ociManifest, "image"],
+  [dockerManifest, "image"],
+]);
+
 /** What to accept: one question answers for lists and single manifests of both kinds. */
 export const acceptedTypes = [ociIndex, dockerList, ociManifest, dockerManifest].join(", ");
 
@@ -41,6 +48,7 @@ const envelope = z.looseObject({
 /** One entry of an index. */
 export interface PlatformManifest {
   readonly digest: Digest;
+  /** Empty when the entry does not say. */
   readonly architecture: string;
   readonly os: string;
   readonly variant: string | undefined;
@@ -63,10 +71,14 @@ export function parseManifest(bytes: Uint8Array, what: string): Manifest {
       hint: "push it again with a current tool",
     });
   }
-  if (outer.layers !== undefined && outer.manifests !== undefined) {
+  const isIndex = outer.manifests !== undefined;
+  const isImage = outer.layers !== undefined || outer.config !== undefined;
+  const claims = kinds.get(outer.mediaType ?? "");
+  // What another program could read in another way is nothing to rely on (CVE-2021-41190).
+  if ((isIndex && isImage) || (isIndex && claims === "image") || (isImage && claims === "index")) {
     throw new EnrootError("Corrupt", `Ambiguous manifest, both an image and an index: ${what}`);
   }
-  return outer.manifests === undefined ? parseImage(outer, what) : parseIndex(outer, what);
+  return isIndex ? parseIndex(outer, what) : parseImage(outer, what);
 }
 
 function parseJson(bytes: Uint8Array, what: string): z.infer<typeof envelope> {
@@ -81,7 +93,8 @@ function parseIndex(outer: unknown, what: string): Manifest {
   const parsed = index.safeParse(outer);
   if (!parsed.success)
     throw new EnrootError("Corrupt", `Invalid manifest list: ${what}`, { cause: parsed.error });
-  const manifests = parsed.data.manifests.map(({ digest: child, platform: on }) => ({
+  const images = parsed.data.manifests.filter(({ mediaType }) => mediaType === "" || kinds.has(mediaType));
+  const manifests = images.map(({ digest: child, platform: on }) => ({
     digest: child,
     architecture: on?.architecture ?? "",
     os: on?.os ?? "",
@@ -113,6 +126,8 @@ function refuseUnreadable(mediaType: string, what: string): void {
 
 /** How well an entry serves an architecture; higher is better, -1 not at all. */
 function fitness(entry: PlatformManifest, architecture: string): number {
+  // One that says nothing may be for any; the image's configuration tells.
+  if (entry.architecture === "" && entry.os === "") return 0;
   if (entry.architecture !== architecture || (entry.os !== "linux" && entry.os !== "")) return -1;
   if (entry.variant === undefined || entry.variant === "") return 3;
   const baseline: Readonly<Record<string, string>> = { arm64: "v8", amd64: "v1" };

@@ -27,6 +27,7 @@ export const configLimit = 8 << 20;
 const words = z.union([z.array(z.string()), z.string().transform((text) => [text])]).nullish();
 const schema = z.object({
   architecture: z.string().nullish(),
+  os: z.string().nullish(),
   created: z.string().nullish(),
   config: z
     .object({
@@ -43,13 +44,15 @@ const schema = z.object({
 
 /**
  * Parses the configuration of an image.
- * @throws EnrootError Corrupt when it is none
+ * @throws EnrootError Corrupt when it is none, Unsupported for another system than Linux
  */
 export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
   const parsed = schema.safeParse(parseJson(bytes, what));
   if (!parsed.success)
     throw new EnrootError("Corrupt", `Invalid image configuration: ${what}`, { cause: parsed.error });
-  const { architecture, config, rootfs, created } = parsed.data;
+  const { architecture, os, config, rootfs, created } = parsed.data;
+  if (os && os !== "linux")
+    throw new EnrootError("Unsupported", `Image is for ${os}, not for Linux: ${what}`);
   return {
     architecture: architecture ?? "",
     env: config?.Env ?? [],

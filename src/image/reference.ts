@@ -5,6 +5,8 @@ import { type Digest, isDigest } from "./digest.ts";
 /** An image in a registry. */
 export interface ImageReference {
   readonly user: string | undefined;
+  /** `USER:PASSWORD@`, as curl takes it; visible to every user of the machine. */
+  readonly password: string | undefined;
   /** Host, with a port if one was given. */
   readonly registry: string;
   /** Path of the repository, `library/` included. */
@@ -21,34 +23,59 @@ const hubNames = new Set(["docker.io", "index.docker.io", dockerHub]);
 const repositoryForm = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/;
 const tagForm = /^\w[\w.-]{0,127}$/;
 const registryForm =
-  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+  /^(?:[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
-function invalid(uri: string, why: string): EnrootError {
-  return new EnrootError("Usage", `Invalid image reference: ${uri}`, { hint: why });
+const shape = "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]";
+
+/** A URI fit for messages: without the password that some write into it. */
+export function withoutPassword(uri: string): string {
+  const { rest, user } = takeUser(uri.replace(/^[a-z]+:\/\//, ""));
+  if (!user?.includes(":")) return uri;
+  return `${/^[a-z]+:\/\//.exec(uri)?.[0] ?? ""}${user.replace(/:.*$/s, "")}@${rest}`;
 }
 
 /**
  * Parses `docker://[USER@][REGISTRY#|REGISTRY/]IMAGE[:TAG][@DIGEST]`.
- * @throws EnrootError Usage, saying what is wrong
+ * @throws EnrootError Usage, saying what is wrong, and how it would be right
  */
 export function parseReference(uri: string): ImageReference {
-  const shape = "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]";
-  if (!uri.startsWith("docker://")) throw invalid(uri, `${shape} is needed`);
-  const { rest: afterUser, user } = takeUser(uri.slice("docker://".length));
-  const { rest: beforeDigest, digest } = takeDigest(afterUser, uri);
+  const parsed = parseParts(uri);
+  if (typeof parsed !== "string") return parsed;
+  const right = spellings(uri).find((spelling) => typeof parseParts(spelling) !== "string");
+  const advice = right === undefined ? parsed : `${parsed}; did you mean ${withoutPassword(right)}?`;
+  throw new EnrootError("Usage", `Invalid image reference: ${withoutPassword(uri)}`, { hint: advice });
+}
+
+/** What could be meant by a reference that is none. */
+function spellings(uri: string): string[] {
+  const plain = uri.trim().replace(/^docker:\/*(https?:\/\/)?\/*/i, "docker://");
+  const { rest } = takeUser(plain.slice("docker://".length));
+  const start = plain.slice(0, plain.length - rest.length);
+  const name = rest.replace(/^([^#:]*):(?!\d+[/#])([^#]*\/)/, "$1#$2");
+  const tagged = name.replace(/^([^#]*#[^#]*)#/, "$1:").replace(/::+/, ":");
+  const lower = tagged.replace(/^[^:@]*(?::\d+[#/][^:@]*)?/, (text) => text.toLowerCase());
+  return [plain, start + tagged, start + lower];
+}
+
+/** The parts of a reference, or what is wrong with it. */
+function parseParts(uri: string): ImageReference | string {
+  if (!uri.startsWith("docker://")) return `${shape} is needed`;
+  const { rest: afterUser, user: account } = takeUser(uri.slice("docker://".length));
+  if (/\p{Cc}/u.test(account ?? "")) return "a user has no control characters";
+  const { rest: beforeDigest, digest } = takeDigest(afterUser);
+  if (digest !== undefined && !isDigest(digest)) return "a digest is sha256: and 64 lower-case hex digits";
   const { registry, rest } = takeRegistry(beforeDigest);
   if (registry !== undefined && !registryForm.test(registry))
-    throw invalid(uri, `${registry} is no registry`);
-  const colon = rest.indexOf(":");
-  const repository = colon < 0 ? rest : rest.slice(0, colon);
-  const tag = colon < 0 ? undefined : rest.slice(colon + 1);
-  if (tag !== undefined && !tagForm.test(tag)) throw invalid(uri, `${JSON.stringify(tag)} is no tag`);
-  if (!repositoryForm.test(repository)) {
-    throw invalid(uri, /[A-Z]/.test(repository) ? "image names are lower case" : `${shape} is needed`);
-  }
+    return `${JSON.stringify(registry)} is no registry`;
+  const [, repository = "", tag] = /^([^:]*)(?::(.*))?$/s.exec(rest) ?? [];
+  if (tag !== undefined && !tagForm.test(tag)) return `${JSON.stringify(tag)} is no tag`;
+  if (!repositoryForm.test(repository))
+    return /[A-Z]/.test(repository) ? "image names are lower case" : `${shape} is needed`;
+  const [user, password] = splitAccount(account);
   const hub = registry === undefined || hubNames.has(registry.toLowerCase());
   return {
     user,
+    password,
     registry: hub ? dockerHub : (registry ?? dockerHub),
     repository: hub && !repository.includes("/") ? `library/${repository}` : repository,
     tag,
@@ -60,15 +87,20 @@ export function parseReference(uri: string): ImageReference {
 function takeUser(text: string): { user: string | undefined; rest: string } {
   const at = text.replace(/@sha\d+:[^@]*$/, "").lastIndexOf("@");
   if (at < 0) return { user: undefined, rest: text };
-  return { user: text.slice(0, at) || undefined, rest: text.slice(at + 1) };
+  return { user: text.slice(0, at), rest: text.slice(at + 1) };
 }
 
-function takeDigest(text: string, uri: string): { digest: Digest | undefined; rest: string } {
+/** An empty user is none: a `$oauthtoken` that a shell has made nothing of. */
+function splitAccount(account = ""): [user: string | undefined, password: string | undefined] {
+  const colon = account.indexOf(":");
+  if (colon < 0) return [account || undefined, undefined];
+  return [account.slice(0, colon), account.slice(colon + 1)];
+}
+
+function takeDigest(text: string): { digest: string | undefined; rest: string } {
   const at = text.indexOf("@");
   if (at < 0) return { digest: undefined, rest: text };
-  const digest = text.slice(at + 1);
-  if (!isDigest(digest)) throw invalid(uri, "a digest is sha256: and 64 lower-case hex digits");
-  return { digest, rest: text.slice(0, at) };
+  return { digest: text.slice(at + 1), rest: text.slice(0, at) };
 }
 
 /** `REGISTRY#` always is one; `REGISTRY/` only with a dot or a port, else it is a part of the image's name. */

@@ -5,64 +5,25 @@ import { EnrootError } from "../errors.ts";
 import { dockerHub } from "../image/reference.ts";
 import { log } from "../log.ts";
 import { describeErrno, errnoOf } from "../system/errno.ts";
-import { runScript } from "../system/shell.ts";
+import { evaluateWord } from "../system/shell-word.ts";
+import { type NetrcEntry, parseNetrc } from "./netrc.ts";
 
 /** A user and a password, and where they came from in words that fit a message. */
 export interface Credentials {
   readonly user: string;
-  readonly password: string;
   readonly source: string;
-}
-
-/** One machine of a netrc file; `machine` is undefined for `default`. */
-export interface NetrcEntry {
-  readonly machine: string | undefined;
-  readonly login: string;
-  readonly password: string;
-}
-
-/** Splits netrc text into entries: tokens in any order, over any lines; macros and comments are passed over. */
-export function parseNetrc(text: string): NetrcEntry[] {
-  const tokens = netrcTokens(text);
-  const entries: { machine: string | undefined; login: string; password: string }[] = [];
-  for (let at = 0; at < tokens.length; at++) {
-    const word = tokens[at];
-    if (word === "machine") entries.push({ machine: tokens[++at] ?? "", login: "", password: "" });
-    else if (word === "default") entries.push({ machine: undefined, login: "", password: "" });
-    else if (word === "login") Object.assign(entries.at(-1) ?? {}, { login: tokens[++at] ?? "" });
-    else if (word === "password") Object.assign(entries.at(-1) ?? {}, { password: tokens[++at] ?? "" });
-    else if (word === "account") at++;
-  }
-  return entries;
-}
-
-function netrcTokens(text: string): string[] {
-  const lines = text.replace(/^[ \t]*macdef[^\n]*\n(?:[^\n]+\n)*/gm, "").split("\n");
-  return lines.filter((line) => !/^\s*#/.test(line)).flatMap(lineTokens);
-}
-
-/** A password that begins with `$` goes on to the end of its line: a command has spaces. */
-function lineTokens(line: string): string[] {
-  const tokens: string[] = [];
-  let rest = line.trim();
-  while (rest !== "") {
-    const form = /^"((?:[^"\\]|\\.)*)"|^\S+/.exec(rest);
-    const whole = form?.[0] ?? rest;
-    const takesRest = tokens.at(-1) === "password" && rest.startsWith("$");
-    tokens.push(takesRest ? rest : (form?.[1]?.replace(/\\(.)/g, "$1") ?? whole));
-    rest = takesRest ? "" : rest.slice(whole.length).trimStart();
-  }
-  return tokens;
+  /** The password; a command that prints it is run once. @throws EnrootError when it prints none */
+  password(): Promise<string>;
 }
 
 /** The credentials file, read once. */
 export interface CredentialFile {
   readonly path: string;
   /**
-   * Credentials for a host: of `user` if one is given, else the host's first.
-   * @throws EnrootError when a password's substitution fails
+   * Credentials for the first of some hosts that has any, else the file's default.
+   * @param user whose; undefined for the first that a host has
    */
-  find(host: string, user: string | undefined): Credentials | undefined;
+  find(hosts: readonly string[], user: string | undefined): Credentials | undefined;
 }
 
 /** Reads the credentials file; an absent one is empty. @throws EnrootError when it is there but cannot be read */
@@ -71,29 +32,48 @@ export function readCredentials(
   environment: ReadonlyMap<string, string>,
 ): CredentialFile {
   const path = `${configPath}/.credentials`;
-  const entries = parseNetrc(readText(path));
+  const complete = parseNetrc(readText(path)).filter(({ password }) => password !== undefined);
+  const passwords = new Map<NetrcEntry, Promise<string>>();
+  const passwordOf = (entry: NetrcEntry): Promise<string> => {
+    const known = passwords.get(entry) ?? resolvePassword(entry, path, environment);
+    passwords.set(entry, known);
+    return known;
+  };
   return {
     path,
-    find: (host, user) => {
-      const entry = names(host)
-        .map((name) =>
-          entries.find(({ machine, login }) => machine === name && (user === undefined || login === user)),
-        )
-        .find((found) => found !== undefined);
-      const chosen =
-        entry ??
-        entries.find(({ machine, login }) => machine === undefined && (user === undefined || login === user));
-      if (!chosen?.login) return undefined;
-      return { user: chosen.login, password: substitute(chosen.password, path, environment), source: path };
+    find: (hosts, user) => {
+      const names = [...hosts.flatMap(namesOf), undefined];
+      const entry = names.map((name) => choose(complete, name, user)).find((found) => found !== undefined);
+      const login = entry?.login || user;
+      if (!entry || login === undefined) return undefined;
+      return { user: login, source: path, password: () => passwordOf(entry) };
     },
   };
 }
 
+/** The entry of a machine for a user; one that names nobody is for whoever the URI names. */
+function choose(
+  entries: readonly NetrcEntry[],
+  machine: string | undefined,
+  user: string | undefined,
+): NetrcEntry | undefined {
+  const here = entries.filter((entry) => hostOf(entry.machine) === machine);
+  if (user === undefined) return here.find(({ login }) => login !== "");
+  return here.find(({ login }) => login === user) ?? here.find(({ login }) => login === "");
+}
+
+/** Host names are the same in any case; some write the URL that Docker's configuration has. */
+function hostOf(machine: string | undefined): string | undefined {
+  return machine?.toLowerCase().replace(/^https?:\/\/([^/]*).*$/, "$1");
+}
+
+const hub = [dockerHub, "docker.io", "index.docker.io", "auth.docker.io"];
+
 /** The names under which a host's entry may stand: with its port, without, and Docker Hub's others. */
-function names(host: string): string[] {
-  const plain = host.replace(/:\d+$/, "");
-  const hub = [dockerHub, "docker.io", "index.docker.io", "auth.docker.io", "https://index.docker.io/v1/"];
-  return [...new Set([host, plain, ...(hub.includes(plain) ? hub : [])])];
+function namesOf(host: string): string[] {
+  const name = host.toLowerCase();
+  const plain = name.replace(/:\d+$/, "");
+  return [...new Set([name, plain, ...(hub.includes(plain) ? hub : [])])];
 }
 
 function readText(path: string): string {
@@ -107,14 +87,14 @@ function readText(path: string): string {
   }
 }
 
-function substitute(password: string, path: string, environment: ReadonlyMap<string, string>): string {
-  if (!password.startsWith("$")) return password;
-  // On stdin of nobody and in no argv: the script is the user's own text, its output stays in a pipe.
-  const { status, stdout, stderr } = runScript(`echo ${password}`, [], environment);
-  if (status === 0 && stdout.trim() !== "") return stdout.replace(/\n+$/, "");
-  const why = stderr.trim().split("\n").at(-1);
-  throw new EnrootError(
-    "Usage",
-    `Could not get a password from ${path}${why ? `: ${why}` : ": it is empty"}`,
-  );
+async function resolvePassword(
+  { password = "", substituted, machine }: NetrcEntry,
+  path: string,
+  environment: ReadonlyMap<string, string>,
+): Promise<string> {
+  if (!substituted) return password;
+  const { text, failure } = await evaluateWord(password, environment);
+  if (text !== "") return text;
+  const why = failure ?? "it is empty";
+  throw new EnrootError("Usage", `Could not get the password for ${machine ?? "default"} in ${path}: ${why}`);
 }

@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
 import type { ImageSource } from "../image/image-source.ts";
+import { withoutPassword } from "../image/reference.ts";
 
 /** How far a download is. Bytes are those on the wire. */
 export interface Progress {
@@ -32,8 +33,9 @@ function refuseScheme(uri: string): EnrootError {
   if (["dockerd", "podman", "zfs"].includes(scheme)) {
     return new EnrootError("Unsupported", `Not in this version: ${scheme}://`);
   }
-  return new EnrootError("Usage", `Invalid argument: ${uri}`, {
-    hint: `a URI such as docker://${uri.replace(/^.*:\/\//, "")} is needed`,
+  const name = withoutPassword(uri.replace(/^([a-z]+:\/*)?/i, "docker://"));
+  return new EnrootError("Usage", `Invalid argument: ${withoutPassword(uri)}`, {
+    hint: `a URI such as ${name} is needed`,
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, statSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { EnrootError } from "../errors.ts";
-import { describeErrno } from "./errno.ts";
+import { describeErrno, errnoOf } from "./errno.ts";
 
 /**
  * Makes one of enroot's own directories, and missing ones above it, for the caller alone (0700).
@@ -21,4 +21,33 @@ export function ensureDirectory(path: string, setting: string): void {
   throw new EnrootError("Usage", `Not a directory: ${path}`, {
     hint: `set ${setting} to a directory of yours`,
   });
+}
+
+/**
+ * Makes directories within one of enroot's own, each with the permissions of the one above it: what is shared stays so.
+ * @param setting the variable that moves the first, for the message
+ * @returns the path of the last
+ * @throws EnrootError Usage
+ */
+export function makeShared([top, ...below]: readonly [string, ...string[]], setting: string): string {
+  ensureDirectory(top, setting);
+  return below.reduce((parent, name) => makeAlike(parent, name, setting), top);
+}
+
+function makeAlike(parent: string, name: string, setting: string): string {
+  const path = `${parent}/${name}`;
+  const refuse = (why: string, cause?: unknown): EnrootError =>
+    new EnrootError("Usage", `Could not create directory ${path}: ${why}`, {
+      hint: `set ${setting} to a directory of yours`,
+      cause,
+    });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    chmodSync(path, statSync(parent).mode & 0o7777);
+  } catch (cause) {
+    if (errnoOf(cause) !== "EEXIST") throw refuse(describeErrno(cause), cause);
+  }
+  // A link could lead to a place of somebody else.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  throw refuse("there is something else");
 }

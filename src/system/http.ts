@@ -209,28 +209,46 @@ async function retrying(
   }
 }
 
-function explainFailure(url: string, error: unknown): EnrootError {
-  const causes = [error, error instanceof Error ? error.cause : undefined];
-  const known = causes.find((cause) => cause instanceof EnrootError);
-  const code = causes.map((cause) => codeOf(cause)).find((text) => text !== "") ?? "";
+function explainFailure(url: string, cause: unknown): EnrootError {
   const host = new URL(url).host;
+  const code = codeOf(cause);
   if (/CERT|SELF_SIGNED|UNABLE_TO|TLS|EPROTO|ISSUER/i.test(code)) {
     return new EnrootError("Registry", `Could not verify the certificate of ${host}: ${code}`, {
       hint: "add its CA to SSL_CERT_FILE or to the system's certificates; ENROOT_ALLOW_HTTP=yes talks to plain HTTP registries",
-      cause: error,
+      cause,
     });
   }
-  const words: Readonly<Record<string, string>> = {
-    ECONNREFUSED: "connection refused",
-    ENOTFOUND: "host not found",
-    ECONNRESET: "connection reset",
-    ETIMEDOUT: "connection timed out",
-  };
-  const why = known?.message ?? words[code] ?? (code || "no connection");
-  return new EnrootError("Registry", `Could not connect to ${host}: ${why}`, { cause: error });
+  return new EnrootError("Registry", `Could not connect to ${host}: ${describeTransport(cause)}`, { cause });
+}
+
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "host not found",
+  EAI_AGAIN: "the name service does not answer",
+  ECONNRESET: "connection reset",
+  ETIMEDOUT: "connection timed out",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "network unreachable",
+};
+
+/** Why a connection failed or broke off, in a few words: those of the runtime speak to its programmers. */
+export function describeTransport(error: unknown): string {
+  const known = chain(error).find((cause) => cause instanceof EnrootError);
+  if (known instanceof EnrootError) return known.message;
+  if (chain(error).some((cause) => cause instanceof Error && cause.name === "TimeoutError"))
+    return "it took longer than ENROOT_TRANSFER_TIMEOUT allows";
+  const code = codeOf(error);
+  return words[code] ?? (code || "no connection");
 }
 
 function codeOf(error: unknown): string {
-  if (typeof error !== "object" || error === null || !("code" in error)) return "";
-  return typeof error.code === "string" ? error.code : "";
+  const codes = chain(error).map((cause) =>
+    cause instanceof Error && "code" in cause ? cause.code : undefined,
+  );
+  return codes.find((code) => typeof code === "string") ?? "";
+}
+
+/** An error, and the one underneath. */
+function chain(error: unknown): readonly unknown[] {
+  return error instanceof Error ? [error, error.cause] : [error];
 }

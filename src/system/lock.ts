@@ -14,16 +14,17 @@ export interface Lock extends Disposable {}
 /**
  * Waits for the lock on `path` and takes it. The file is made when it is missing and never deleted: whoever deleted it
  * would leave two holders behind.
+ * @param signal ends the wait early
  * @throws EnrootError Tool
  */
-export async function takeLock(path: string): Promise<Lock> {
+export async function takeLock(path: string, signal?: AbortSignal): Promise<Lock> {
   const flock = requireProgram("flock", "util-linux");
   const fd = openLock(path);
   try {
     const child = Bun.spawn([flock, "--exclusive", "3"], {
       env: helperEnvironment(),
       stdio: ["ignore", "ignore", "pipe", fd],
-      signal: abortSignal(),
+      signal: signal ? AbortSignal.any([abortSignal(), signal]) : abortSignal(),
     });
     const status = await awaitChild(child.exited);
     const stderr = await child.stderr.text();

@@ -25,7 +25,7 @@ export async function* paced(
   try {
     for (;;) {
       const from = performance.now();
-      const next = await within(reader?.read(), pace.seconds * 1000 - waited, pace);
+      const next = await within(reader?.read(), pace.seconds * 1000 - waited, received);
       if (!next || next.done) return;
       waited += performance.now() - from;
       received += next.value.length;
@@ -40,12 +40,11 @@ export async function* paced(
 async function within<T>(
   result: Promise<T> | undefined,
   milliseconds: number,
-  pace: Pace,
+  received: number,
 ): Promise<T | undefined> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const tooSlow = (): void =>
-    reject(new EnrootError("Registry", `less than ${pace.bytes} bytes in ${pace.seconds} seconds`));
-  const timer = setTimeout(tooSlow, Math.max(0, milliseconds));
+  const slow = new EnrootError("Registry", `the server is too slow, the last wait brought ${received} bytes`);
+  const timer = setTimeout(() => reject(slow), Math.max(0, milliseconds));
   try {
     return await Promise.race([result, late]);
   } finally {

@@ -12,6 +12,11 @@ export interface ScriptOutcome {
 /** Variables that make bash run something else than the script it is given. */
 const hijacking = /^(BASH_ENV|ENV|SHELLOPTS|BASHOPTS|PS4|BASH_FUNC_.*)$/;
 
+/** The variables that a script gets. */
+export function scriptEnvironment(environment: Iterable<readonly [string, string]>): Record<string, string> {
+  return Object.fromEntries([...environment].filter(([name]) => !hijacking.test(name)));
+}
+
 /**
  * Runs `script` with `args` as `$1`, `$2`… in the root directory, so that no pattern meets the caller's files.
  * A bash that cannot be run is a failed script.
@@ -21,7 +26,7 @@ export function runScript(
   args: readonly string[],
   environment: Iterable<readonly [string, string]>,
 ): ScriptOutcome {
-  const env = Object.fromEntries([...environment].filter(([name]) => !hijacking.test(name)));
+  const env = scriptEnvironment(environment);
   try {
     const child = Bun.spawnSync(["/bin/bash", "--norc", "-c", script, "enroot", ...args], {
       env,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
+import { helperEnvironment } from "./process.ts";
+import { requireProgram } from "./programs.ts";
+import { onInterrupt } from "./signals.ts";
 
 /**
  * Reads one line of stdin as an answer: only `y` and `Y` are yes. The question is put on a terminal only.
@@ -29,6 +32,32 @@ function readByte(byte: Buffer): boolean {
   } catch {
     // Closed, or a terminal that is not ours any more: nobody answers.
     return false;
+  }
+}
+
+/**
+ * Reads a line that is not shown while it is typed.
+ * @returns undefined when stdin and stderr are not a terminal, or nothing is typed
+ */
+export async function askSecret(question: string): Promise<string | undefined> {
+  if (!isatty(0) || !isatty(2)) return undefined;
+  const stty = requireProgram("stty", "coreutils");
+  const echo = (mode: "echo" | "-echo"): void =>
+    void Bun.spawnSync([stty, mode], { env: helperEnvironment(), stdio: ["inherit", "ignore", "ignore"] });
+  const show = (): void => echo("echo");
+  const forget = onInterrupt(show);
+  echo("-echo");
+  try {
+    writeSync(2, question);
+    const reader = Bun.stdin.stream().getReader();
+    // The terminal hands on whole lines.
+    const line = Buffer.from((await reader.read()).value ?? []).toString();
+    reader.releaseLock();
+    writeSync(2, "\n");
+    return line.replace(/\r?\n$/, "") || undefined;
+  } finally {
+    show();
+    forget();
   }
 }
 

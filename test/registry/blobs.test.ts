@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { testUser } from "../harness/index.ts";
 import { archive } from "./archive.ts";
 import { errorLines, expectImport, expectRefusal, fileOf, importIt, plainImage, scene } from "./fixture.ts";
 import { digestOf, scriptedImage } from "./scripted-image.ts";
@@ -107,7 +108,7 @@ describe("transfer", () => {
       return new Response(broken(bigBlob.subarray(0, 100_000)));
     });
     await here.box.run(["sh", "-c", `mkdir -p ${here.box.cache}/blobs/sha256`]);
-    const part = `${here.box.cache}/blobs/sha256/${digestOf(bigBlob).slice(7)}.part`;
+    const part = `${here.box.cache}/blobs/sha256/${digestOf(bigBlob).slice(7)}.${testUser().uid}.part`;
     await here.box.run(["sh", "-c", `cat > ${part}`], { stdin: bigBlob.subarray(0, 200_000) });
     await expectImport(here);
     const ranges = here.registry.asked.filter(isLayer).map(({ request }) => request.headers.get("range"));

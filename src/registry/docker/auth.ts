@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a registry wants to see before it answers. Tokens live in memory, for one repository of one registry.
-import { z } from "zod";
 import { EnrootError } from "../../errors.ts";
 import { log } from "../../log.ts";
 import type { HttpClient, HttpResponse } from "../../system/http.ts";
-import type { CredentialFile, Credentials } from "../credentials.ts";
-import { readBody } from "./body.ts";
+import type { Credentials } from "../credentials.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
+import { type Account, realmCredentials, refusedCredentials, registryCredentials } from "./identity.ts";
 import { isOwnRealm, parseRealm } from "./realm.ts";
+import { basicHeader, fetchToken } from "./token.ts";
 
 /** Whom to authenticate to, as whom, and how. */
-export interface AuthOptions {
+export interface AuthOptions extends Account {
   readonly http: HttpClient;
-  readonly registry: string;
   readonly repository: string;
-  readonly user: string | undefined;
-  readonly file: CredentialFile;
   readonly allowHttp: boolean;
 }
 
@@ -25,27 +22,32 @@ export interface Authenticator {
   header(): Promise<string | undefined>;
   /** Answers a 401: gets a new header. @throws EnrootError Registry when there is none to get */
   renew(refused: HttpResponse, used: string | undefined): Promise<void>;
+  /** Whether the registry has asked for anything so far. */
+  asked(): boolean;
+  /** What it may take to get access that is denied so far, in words for a message. */
+  needed(): string;
 }
 
-const answer = z.object({
-  token: z.string().nullish(),
-  access_token: z.string().nullish(),
-  expires_in: z.number().nullish(),
-});
+interface Grant {
+  readonly header: string;
+  readonly until: number;
+  readonly credentials: Credentials | undefined;
+}
 
-/** Seconds that a token holds when its server does not say (the distribution project's token specification). */
-const defaultLifetime = 60;
 /** Seconds before its end at which a token counts as run out. */
 const margin = 5;
 
 /** Makes the authenticator of one repository. */
 export function openAuth(options: AuthOptions): Authenticator {
-  let current: { header: string; until: number } | undefined;
+  let current: Grant | undefined;
   let challenge: Challenge | undefined;
   let pending: Promise<void> | undefined;
 
   const authenticate = async (to: Challenge): Promise<void> => {
-    current = to.scheme === "basic" ? basic(options) : await bearer(options, to);
+    const first = current === undefined;
+    const grant = to.scheme === "basic" ? await basic(options, first) : await bearer(options, to, first);
+    if (first) log.info("Authentication succeeded");
+    current = grant;
   };
   /** One renewal for all requests that wait for one. */
   const once = (to: Challenge): Promise<void> => {
@@ -62,8 +64,14 @@ export function openAuth(options: AuthOptions): Authenticator {
     renew: async (refused, used) => {
       if (current && current.header !== used) return;
       challenge = chooseChallenge(refused.headers.get("www-authenticate") ?? "", options.registry);
-      if (used !== undefined && challenge.scheme === "basic") throw wrongCredentials(options);
+      if (used !== undefined && challenge.scheme === "basic")
+        throw refusedCredentials(options, current?.credentials);
       await once(challenge);
+    },
+    asked: () => challenge !== undefined,
+    needed: () => {
+      const { user, source } = current?.credentials ?? {};
+      return user ? `another user than ${user} of ${source}` : `credentials in ${options.file.path}`;
     },
   };
 }
@@ -78,100 +86,28 @@ function chooseChallenge(header: string, registry: string): Challenge {
   throw new EnrootError("Registry", `${registry} offers no authentication that we know (${offered})`);
 }
 
-function credentialsFor({ file, registry, user }: AuthOptions): Credentials | undefined {
-  const found = file.find(registry, user);
-  if (found || user === undefined) return found;
-  throw new EnrootError("Usage", `No password for user ${user} of ${registry}`, {
-    hint: `add "machine ${registry.replace(/:\d+$/, "")} login ${user} password ..." to ${file.path}`,
-  });
-}
-
-function wrongCredentials(options: AuthOptions): EnrootError {
-  const known = credentialsFor(options);
-  if (!known)
-    return new EnrootError("Registry", `${options.registry} asks for credentials`, {
-      hint: missingHint(options),
-    });
-  return new EnrootError(
-    "Registry",
-    `${options.registry} refuses user ${known.user}: wrong password or no access`,
-    {
-      hint: `the credentials are from ${known.source}`,
-    },
-  );
-}
-
-function missingHint({ file, registry }: AuthOptions): string {
-  return `add "machine ${registry.replace(/:\d+$/, "")} login USER password PASSWORD" to ${file.path}`;
-}
-
-function encode({ user, password }: Credentials): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-}
-
-function basic(options: AuthOptions): { header: string; until: number } {
-  const credentials = credentialsFor(options);
+function announce(credentials: Credentials | undefined, first: boolean): void {
+  if (!first) return;
   log.info(`Authenticating with user: ${credentials?.user ?? "<anonymous>"}`);
-  if (!credentials) throw wrongCredentials(options);
-  return { header: encode(credentials), until: Number.POSITIVE_INFINITY };
+  if (credentials) log.info(`Using credentials from: ${credentials.source}`);
 }
 
-/** The registry's credentials if the token server is its own, else only those that the file has for that server. */
-function realmCredentials(options: AuthOptions, realm: URL): Credentials | undefined {
-  const { file, registry, user } = options;
-  if (isOwnRealm(realm, registry)) {
-    const own = file.find(registry, user) ?? file.find(realm.host, user);
-    return own ?? credentialsFor(options);
-  }
-  const theirs = file.find(realm.host, user);
-  const ours = file.find(registry, user);
-  if (theirs && (user !== undefined || ours?.user === theirs.user)) return theirs;
-  if (!ours && user === undefined) return undefined;
-  throw new EnrootError("Registry", `${registry} wants its password sent to another site, ${realm.host}`, {
-    hint: `if that is right, add "machine ${realm.hostname} login ${user ?? ours?.user} password ..." to ${file.path}`,
-  });
+async function basic(options: AuthOptions, first: boolean): Promise<Grant> {
+  const credentials = await registryCredentials(options);
+  announce(credentials, first);
+  if (!credentials) throw refusedCredentials(options, undefined);
+  return { header: await basicHeader(credentials), until: Number.POSITIVE_INFINITY, credentials };
 }
 
-function tokenUrl(realm: URL, { parameters }: Challenge, repository: string): string {
-  const url = new URL(realm);
-  const service = parameters.get("service");
-  if (service !== undefined) url.searchParams.set("service", service);
-  // Never a wider scope than what is needed, whatever the registry proposes.
-  url.searchParams.set("scope", `repository:${repository}:pull`);
-  return url.href;
-}
-
-async function bearer(
-  options: AuthOptions,
-  challenge: Challenge,
-): Promise<{ header: string; until: number }> {
+async function bearer(options: AuthOptions, challenge: Challenge, first: boolean): Promise<Grant> {
   const { registry, repository, allowHttp, http } = options;
   const realm = parseRealm(challenge.parameters.get("realm"), registry, allowHttp);
-  const credentials = realmCredentials(options, realm);
-  log.info(`Authenticating with user: ${credentials?.user ?? "<anonymous>"}`);
+  const credentials = await realmCredentials(options, realm, isOwnRealm(realm, registry));
+  announce(credentials, first);
   const asked = Date.now();
-  const response = await http({
-    url: tokenUrl(realm, challenge, repository),
-    authorization: credentials && encode(credentials),
-    follow: false,
-  });
-  const body = await readBody(response, 1 << 20);
-  if (response.status === 401 || response.status === 403) throw wrongCredentials(options);
-  if (response.status !== 200) {
-    throw new EnrootError("Registry", `${response.url} gives no token: error ${response.status}`);
-  }
-  const parsed = parseAnswer(body, response.url);
-  log.info("Authentication succeeded");
-  return { header: `Bearer ${parsed.token}`, until: asked + (parsed.lifetime - margin) * 1000 };
-}
-
-function parseAnswer(body: Uint8Array, url: string): { token: string; lifetime: number } {
-  try {
-    const { token, access_token, expires_in } = answer.parse(JSON.parse(new TextDecoder().decode(body)));
-    const text = token || access_token;
-    if (text && /^[\x21-\x7e]+$/.test(text)) return { token: text, lifetime: expires_in ?? defaultLifetime };
-  } catch {
-    // What was wrong with it may hold a token: it is not repeated.
-  }
-  throw new EnrootError("Registry", `${url} gives no token: invalid answer`);
+  const service = challenge.parameters.get("service");
+  const granted = await fetchToken({ http, realm, service, repository, credentials });
+  if (!granted) throw refusedCredentials(options, credentials);
+  const until = asked + (granted.lifetime - margin) * 1000;
+  return { header: `Bearer ${granted.token}`, until, credentials };
 }

@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blobs by digest under CACHE/blobs/sha256: complete and verified once they have their name. A partial one is kept beside
-// for the next attempt, and whoever fetches holds its lock.
-import { createHash, type Hash } from "node:crypto";
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
-import { finished } from "node:stream/promises";
+// Blobs by digest under CACHE/blobs/sha256: complete and verified once they have their name. What has come of one that is
+// not complete stays beside it for the next attempt, and whoever fetches holds its lock. Several users may share a cache:
+// each has its own locks and partial files, and believes nothing that it has not hashed itself.
+import { lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { EnrootError } from "../../errors.ts";
-import { type Digest, digestHex } from "../../image/digest.ts";
-import { ensureDirectory } from "../../system/directory.ts";
+import { digestHex } from "../../image/digest.ts";
+import { log } from "../../log.ts";
+import { makeShared } from "../../system/directory.ts";
 import { describeErrno, errnoOf } from "../../system/errno.ts";
-import type { HttpResponse } from "../../system/http.ts";
+import { hashFile } from "../../system/file-hash.ts";
 import { takeLock } from "../../system/lock.ts";
+import { type BlobFetcher, type Download, download, type WantedBlob } from "./blob-download.ts";
 
-/** A blob that is wanted. */
-export interface WantedBlob {
-  readonly digest: Digest;
-  /** In bytes; a blob of another size is refused. */
-  readonly size: number;
-}
-
-/** Fetches from a byte on; the response is 200, 206 or 416. */
-export type BlobFetcher = (offset: number) => Promise<HttpResponse>;
-
-/** The cache of one user. */
+/** A cache of blobs. */
 export interface BlobCache {
   /** Whether a blob is there, by its size. What is in it is looked at when it is obtained. */
   has(blob: WantedBlob): boolean;
@@ -43,183 +25,107 @@ export interface BlobCache {
   obtain(blob: WantedBlob, fetchFrom: BlobFetcher, onBytes: (count: number) => void): Promise<string>;
 }
 
-/** Opens the cache below ENROOT_CACHE_PATH. @throws EnrootError Usage */
-export function openBlobCache(cachePath: string): BlobCache {
-  const directory = `${cachePath}/blobs/sha256`;
-  const locks = `${cachePath}/blobs/locks`;
-  ensureDirectory(directory, "ENROOT_CACHE_PATH");
-  ensureDirectory(locks, "ENROOT_CACHE_PATH");
-  const pathOf = ({ digest }: WantedBlob): string => `${directory}/${digestHex(digest)}`;
+/** Days after which nobody comes back for a partial blob. */
+const abandoned = 7;
+
+/**
+ * Opens the cache below ENROOT_CACHE_PATH.
+ * @param signal ends waiting for somebody else who fetches the same
+ * @throws EnrootError Usage
+ */
+export function openBlobCache(cachePath: string, signal: AbortSignal): BlobCache {
+  const user = process.geteuid?.() ?? 0;
+  const directory = makeShared([cachePath, "blobs", "sha256"], "ENROOT_CACHE_PATH");
+  const locks = makeShared([cachePath, "blobs", "locks"], "ENROOT_CACHE_PATH");
+  sweep(directory, `.${user}.part`);
+  /** Where a blob may be: at its name, and where that is taken by a file of somebody else, at one of our own. */
+  const placesOf = ({ digest }: WantedBlob): readonly [string, string] => {
+    const path = `${directory}/${digestHex(digest)}`;
+    return [path, `${path}.${user}`];
+  };
+  const findIntact = async (blob: WantedBlob): Promise<string | undefined> => {
+    for (const path of placesOf(blob)) if (await isIntact(path, blob)) return path;
+    return undefined;
+  };
   return {
-    has: (blob) => hasSize(pathOf(blob), blob),
+    has: (blob) => placesOf(blob).some((path) => hasSize(path, blob)),
     obtain: async (blob, fetchFrom, onBytes) => {
-      const path = pathOf(blob);
-      if (await isIntact(path, blob)) return path;
+      const present = await findIntact(blob);
+      if (present !== undefined) return present;
       // As many locks as there are first bytes: two blobs that share one only come one after the other.
-      using _lock = await takeLock(`${locks}/${digestHex(blob.digest).slice(0, 2)}`);
-      if (!(await isIntact(path, blob))) await download({ path, blob, fetchFrom, onBytes });
-      return path;
+      using lock = await lockIfPossible(`${locks}/${digestHex(blob.digest).slice(0, 2)}.${user}`, signal);
+      const arrived = await findIntact(blob);
+      if (arrived !== undefined) return arrived;
+      const [path, own] = placesOf(blob);
+      if (lock) return await fetchTo({ part: `${path}.${user}.part`, path, own, blob, fetchFrom, onBytes });
+      // Nobody else may write to it now, and nobody finds it later.
+      const part = `${path}.${process.pid}.${user}.part`;
+      try {
+        return await fetchTo({ part, path, own, blob, fetchFrom, onBytes });
+      } finally {
+        rmSync(part, { force: true });
+      }
     },
   };
 }
 
 function hasSize(path: string, { size }: WantedBlob): boolean {
-  const status = statSync(path, { throwIfNoEntry: false });
+  const status = lstatSync(path, { throwIfNoEntry: false });
   return status?.isFile() === true && status.size === size;
 }
 
 /** Hashed each time it is used: disks fail, and a cache may be shared. */
 async function isIntact(path: string, blob: WantedBlob): Promise<boolean> {
-  return hasSize(path, blob) && (await hashFile(path)).digest("hex") === digestHex(blob.digest);
-}
-
-async function hashFile(path: string): Promise<Hash> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash;
-}
-
-interface Download {
-  readonly path: string;
-  readonly blob: WantedBlob;
-  readonly fetchFrom: BlobFetcher;
-  readonly onBytes: (count: number) => void;
-}
-
-async function download({ path, blob, fetchFrom, onBytes }: Download): Promise<void> {
-  const part = `${path}.part`;
-  const present = statSync(part, { throwIfNoEntry: false })?.size ?? 0;
-  const offset = present < blob.size ? present : 0;
-  const response = await fetchFrom(offset);
-  if (response.status === 416) {
-    await response.body?.cancel();
-    rmSync(part, { force: true });
-    throw new EnrootError("Registry", `${response.url} has no more bytes of a blob that is not complete`);
-  }
-  const resumed = response.status === 206 && offset > 0 && startsAt(response, offset);
-  if (response.status === 206 && !resumed && offset > 0) {
-    throw new EnrootError("Registry", `${response.url} answers with another range than was asked for`);
-  }
-  const hash = resumed ? await hashFile(part) : createHash("sha256");
-  if (resumed) onBytes(offset);
-  const size = await writeBody({
-    response,
-    part,
-    hash,
-    offset: resumed ? offset : 0,
-    limit: blob.size,
-    onBytes,
-  });
-  if (size !== blob.size) {
-    throw new EnrootError("Registry", `${response.url} broke off after ${size} of ${blob.size} bytes`);
-  }
-  commit({ part, path, actual: hash.digest("hex"), expected: blob.digest, url: response.url });
-}
-
-function startsAt({ headers }: HttpResponse, offset: number): boolean {
-  return new RegExp(`^bytes ${offset}-`).test(headers.get("content-range") ?? "");
-}
-
-interface Writing {
-  readonly response: HttpResponse;
-  readonly part: string;
-  readonly hash: Hash;
-  readonly offset: number;
-  readonly limit: number;
-  readonly onBytes: (count: number) => void;
-}
-
-/** Longest silence of a server in the middle of a blob, in milliseconds. */
-const silence = 60_000;
-
-/** Writes what comes; what has come stays when it breaks off, for the next attempt. */
-async function writeBody({ response, part, hash, offset, limit, onBytes }: Writing): Promise<number> {
-  const file = createWriteStream(part, {
-    flags: offset > 0 ? "a" : "w",
-    mode: 0o600,
-    highWaterMark: 4 << 20,
-  });
-  let failed: unknown;
-  file.on("error", (error) => {
-    failed = error;
-  });
-  let size = offset;
-  const reader = response.body?.getReader();
+  if (!hasSize(path, blob)) return false;
   try {
-    for (;;) {
-      const next = reader ? await withinSilence(reader.read()) : undefined;
-      if (!next || next.done) break;
-      size += next.value.length;
-      if (size > limit)
-        throw new EnrootError("Corrupt", `${response.url} sends more than the ${limit} bytes of the blob`);
-      hash.update(next.value);
-      onBytes(next.value.length);
-      if (failed === undefined && !file.write(next.value)) await drained(file);
-      if (failed !== undefined) throw failed;
-    }
+    return (await hashFile(path)).digest("hex") === digestHex(blob.digest);
+  } catch (error) {
+    log.debug(`${path} is of no use: ${describeErrno(error)}`);
+    return false;
+  }
+}
+
+/** Some network file systems have no locks: then two that fetch the same both do the work. */
+async function lockIfPossible(path: string, signal: AbortSignal): Promise<Disposable | undefined> {
+  try {
+    return await takeLock(path, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EnrootError)) throw error;
+    log.debug(error.message);
+    return undefined;
+  }
+}
+
+interface Fetching extends Download {
+  readonly path: string;
+  readonly own: string;
+}
+
+async function fetchTo(fetching: Fetching): Promise<string> {
+  await download(fetching);
+  return giveName(fetching);
+}
+
+/** In a sticky directory the name may belong to a file of another user, which stays. */
+function giveName({ part, path, own }: Fetching): string {
+  try {
+    renameSync(part, path);
+    return path;
   } catch (cause) {
-    throw explain(cause, response.url, part);
-  } finally {
-    await reader?.cancel().catch(() => undefined);
-    file.end();
-    await finished(file).catch((error: unknown) => {
-      failed ??= error;
-    });
+    if (errnoOf(cause) === "ENOENT")
+      throw new EnrootError("Registry", `A partial blob has vanished: ${part}`, { cause });
+    renameSync(part, own);
+    return own;
   }
-  if (failed !== undefined) throw explain(failed, response.url, part);
-  return size;
 }
 
-function drained(file: NodeJS.EventEmitter): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = (): void => {
-      file.removeListener("drain", settle).removeListener("error", settle);
-      resolve();
-    };
-    file.once("drain", settle).once("error", settle);
-  });
-}
-
-function withinSilence<T>(read: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new EnrootError("Registry", "no bytes for a minute")), silence);
-  return Promise.race([read, promise]).finally(() => clearTimeout(timer));
-}
-
-function explain(cause: unknown, url: string, part: string): EnrootError {
-  const code = errnoOf(cause);
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "EACCES" || code === "EROFS" || code === "EIO") {
-    rmSync(part, { force: true });
-    return new EnrootError("Tool", `Could not write ${part}: ${describeErrno(cause)}`, {
-      hint: "ENROOT_CACHE_PATH moves the cache",
-      cause,
-    });
+/** Deletes partial blobs of ours that nobody has touched for long. */
+function sweep(directory: string, ending: string): void {
+  const oldest = Date.now() - abandoned * 86_400_000;
+  for (const name of readdirSync(directory)) {
+    const path = `${directory}/${name}`;
+    const status = name.endsWith(ending) ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+    if (status && status.mtimeMs < oldest) rmSync(path, { force: true });
   }
-  if (cause instanceof EnrootError && cause.kind === "Corrupt") return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new EnrootError("Registry", `${url} broke off: ${why}`, { cause });
-}
-
-interface Commit {
-  readonly part: string;
-  readonly path: string;
-  readonly actual: string;
-  readonly expected: Digest;
-  readonly url: string;
-}
-
-function commit({ part, path, actual, expected, url }: Commit): void {
-  if (actual !== digestHex(expected)) {
-    rmSync(part, { force: true });
-    throw new EnrootError("Corrupt", `Digest mismatch: ${url} is sha256:${actual}`, {
-      hint: "the registry or a proxy is broken",
-    });
-  }
-  const fd = openSync(part, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(part, path);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EnrootError } from "../../errors.ts";
-import type { HttpResponse } from "../../system/http.ts";
+import { describeTransport, type HttpResponse } from "../../system/http.ts";
+import { paced } from "../../system/pace.ts";
+
+/** Seconds in which a whole document has to come once its first byte is there. */
+const patience = 60;
 
 /**
  * Reads a body whole.
@@ -11,14 +15,14 @@ export async function readBody({ body, url }: HttpResponse, limit: number): Prom
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of body ?? []) {
+    for await (const chunk of paced(body, { seconds: patience, bytes: limit })) {
       size += chunk.length;
-      if (size > limit) throw new EnrootError("Registry", `Answer of more than ${limit} bytes: ${url}`);
+      if (size > limit) break;
       chunks.push(chunk);
     }
   } catch (cause) {
-    if (cause instanceof EnrootError) throw cause;
-    throw new EnrootError("Registry", `Answer broke off: ${url}`, { cause });
+    throw new EnrootError("Registry", `Answer broke off: ${url}: ${describeTransport(cause)}`, { cause });
   }
+  if (size > limit) throw new EnrootError("Registry", `Answer of more than ${limit} bytes: ${url}`);
   return Buffer.concat(chunks);
 }

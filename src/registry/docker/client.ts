@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The distribution protocol (OCI distribution specification 1.1): manifests and blobs of one repository.
-import { createHash } from "node:crypto";
 import { EnrootError } from "../../errors.ts";
-import { type Digest, isDigest, parseDigest } from "../../image/digest.ts";
+import { type Digest, digestOf, isDigest } from "../../image/digest.ts";
 import { acceptedTypes, manifestLimit } from "../../image/manifest.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../system/http.ts";
 import type { Authenticator } from "./auth.ts";
@@ -32,11 +31,21 @@ async function authorized(repository: Repository, request: HttpRequest): Promise
   let authorization = await repository.auth.header();
   for (let attempt = 0; ; attempt++) {
     const response = await repository.http({ ...request, authorization });
-    if (response.status !== 401 || attempt >= 2) return response;
+    // Another site to which a redirect leads has no say in how we authenticate here.
+    if (response.status !== 401 || attempt >= 2 || !isRegistry(repository, response)) return response;
     await response.body?.cancel();
     await repository.auth.renew(response, authorization);
     authorization = await repository.auth.header();
   }
+}
+
+/** An image as messages name it, without its registry. */
+function nameOf({ name }: Repository, reference: string): string {
+  return `${name}${isDigest(reference) ? "@" : ":"}${reference}`;
+}
+
+function isRegistry({ registry }: Repository, { url }: HttpResponse): boolean {
+  return new URL(url).hostname === new URL(`https://${registry}`).hostname;
 }
 
 /**
@@ -49,8 +58,8 @@ export async function fetchManifest(repository: Repository, reference: string): 
   const response = await authorized(repository, { url, headers: { Accept: acceptedTypes } });
   const bytes = await readBody(response, manifestLimit);
   if (response.status !== 200)
-    throw refusal(repository, response, `image ${repository.name}:${reference}`, bytes);
-  const digest = parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+    throw refusal(repository, response, `image ${nameOf(repository, reference)}`, bytes);
+  const digest = digestOf(bytes);
   if (isDigest(reference) && digest !== reference) {
     throw new EnrootError(
       "Corrupt",
@@ -60,28 +69,29 @@ export async function fetchManifest(repository: Repository, reference: string): 
   return { bytes, digest };
 }
 
-/** Where a blob is fetched from, and from which byte on. */
+/** A blob, and the byte that it is wanted from. */
 export interface BlobRequest {
   readonly digest: Digest;
   readonly offset: number;
-  /** Strong validator of the bytes that are there already. */
-  readonly validator?: string | undefined;
 }
 
 /**
  * Asks for a blob.
- * @returns the response: 200 with all of it, 206 with the rest, or 416
+ * @returns the response: 200 with all of it, 206 with a part, or 416 when there is none from that byte on
  * @throws EnrootError NotFound, Registry
  */
 export async function fetchBlob(
   repository: Repository,
-  { digest, offset, validator }: BlobRequest,
+  { digest, offset }: BlobRequest,
 ): Promise<HttpResponse> {
   const url = urlOf(repository, `blobs/${digest}`);
-  const range = { Range: `bytes=${offset}-`, ...(validator === undefined ? {} : { "If-Range": validator }) };
-  const response = await authorized(repository, { url, headers: offset > 0 ? range : {} });
+  const headers = offset > 0 ? { Range: `bytes=${offset}-` } : {};
+  const response = await authorized(repository, { url, headers });
   if ([200, 206, 416].includes(response.status)) return response;
-  throw refusal(repository, response, `blob ${digest}`, await readBody(response, 1 << 20));
+  const body = await readBody(response, 1 << 20);
+  // Stores behind registries refuse ranges and addresses that have run out in many ways; the registry knows another.
+  if (!isRegistry(repository, response)) throw unexpected(response, body);
+  throw refusal(repository, response, `blob ${digest}`, body);
 }
 
 /** What the registry itself says, in one line without control characters. */
@@ -94,27 +104,35 @@ function serverWords(body: Uint8Array): string {
 
 function refusal(
   repository: Repository,
-  { status, url }: HttpResponse,
+  response: HttpResponse,
   what: string,
   body: Uint8Array,
 ): EnrootError {
+  const { status, headers } = response;
   const words = serverWords(body);
   const where = `${what} in ${repository.registry}`;
   if (status === 404)
     return new EnrootError("NotFound", `No such ${where}`, { hint: "check its name, tag and registry" });
   if (status === 401 || status === 403) {
     return new EnrootError("Registry", `Access denied to ${where}${words ? `: ${words}` : ""}`, {
-      hint: "it may not exist, or need other credentials",
+      hint: `it may not exist, or need ${repository.auth.needed()}`,
     });
   }
-  if (status === 429) {
-    return new EnrootError(
-      "Registry",
-      `Too many requests to ${repository.registry}${words ? `: ${words}` : ""}`,
-      {
-        hint: "wait, or log in; ENROOT_TRANSFER_RETRIES makes enroot try again",
-      },
-    );
-  }
+  if (status === 429) return tooMany(repository, headers, words);
+  return unexpected(response, body);
+}
+
+function unexpected({ status, url }: HttpResponse, body: Uint8Array): EnrootError {
+  const words = serverWords(body);
   return new EnrootError("Registry", `URL ${url} returned error code: ${status}${words ? ` ${words}` : ""}`);
+}
+
+function tooMany({ registry }: Repository, headers: Headers, words: string): EnrootError {
+  // Docker Hub: `100;w=21600`, so many in so many seconds.
+  const [, count, seconds] = /^(\d+);w=(\d+)$/.exec(headers.get("ratelimit-limit") ?? "") ?? [];
+  const limit =
+    count && seconds ? `the limit is ${count} in ${Math.round(Number(seconds) / 60)} minutes; ` : "";
+  return new EnrootError("Registry", `Too many requests to ${registry}${words ? `: ${words}` : ""}`, {
+    hint: `${limit}wait, or log in; ENROOT_TRANSFER_RETRIES makes enroot try again`,
+  });
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Settings } from "../../config/settings.ts";
 import { EnrootError } from "../../errors.ts";
-import type { Digest } from "../../image/digest.ts";
+import { type Digest, digestOf, isDigest } from "../../image/digest.ts";
 import type { ImageSource, LayerDescriptor } from "../../image/image-source.ts";
 import { type Manifest, parseManifest, selectPlatform } from "../../image/manifest.ts";
 import { configLimit, parseImageConfig } from "../../image/oci-config.ts";
@@ -15,7 +15,7 @@ import type { ImageRequest } from "../source.ts";
 import { openAuth } from "./auth.ts";
 import { openBlobCache } from "./blob-cache.ts";
 import { fetchManifest, type Repository } from "./client.ts";
-import { openDownloads } from "./downloads.ts";
+import { type Downloads, openDownloads } from "./downloads.ts";
 
 /** How deep indexes may stand in indexes. */
 const nesting = 3;
@@ -26,8 +26,11 @@ interface Resolved {
 }
 
 async function openRepository(uri: string, settings: Settings, signal: AbortSignal): Promise<Repository> {
-  const { registry, repository, user } = parseReference(uri);
+  const { registry, repository, user, password } = parseReference(uri);
   const { environment, allowHttp, configPath } = settings;
+  if (password !== undefined) log.warn("A password in a URI can be read by all users of this machine");
+  if (uri.startsWith("docker://@"))
+    log.warn("No user in the URI: a shell takes $oauthtoken away unless it is quoted");
   const http = await openHttp({
     connectTimeout: settings.connectTimeout,
     transferTimeout: settings.transferTimeout,
@@ -37,15 +40,18 @@ async function openRepository(uri: string, settings: Settings, signal: AbortSign
     signal,
   });
   const file = readCredentials(configPath, environment);
-  const auth = openAuth({ http, registry, repository, user, file, allowHttp });
+  const auth = openAuth({ http, registry, repository, user, password, file, allowHttp });
   return { http, auth, registry, name: repository, allowHttp };
 }
 
 async function resolveManifest(repository: Repository, reference: string, arch: string): Promise<Resolved> {
-  const what = `${repository.registry}/${repository.name}:${reference}`;
+  const what = `${repository.registry}/${repository.name}${isDigest(reference) ? "@" : ":"}${reference}`;
   let wanted = reference;
+  log.info("Querying registry for permission grant");
   for (let depth = 0; depth <= nesting; depth++) {
     const { bytes, digest } = await fetchManifest(repository, wanted);
+    if (depth === 0 && !repository.auth.asked()) log.info("Permission granted");
+    if (depth === 0) log.info("Fetching image manifest");
     const manifest = parseManifest(bytes, what);
     if (manifest.kind === "image") return { digest, image: manifest };
     wanted = selectPlatform(manifest.manifests, arch, what);
@@ -63,23 +69,21 @@ export async function resolveDockerDigest({ uri, arch, settings, signal }: Image
 export async function openDockerImage(request: ImageRequest): Promise<ImageSource> {
   const { uri, arch, settings } = request;
   const reference = parseReference(uri);
+  const what = canonicalUri(reference);
   const stop = new AbortController();
   const signal = AbortSignal.any([request.signal, stop.signal]);
   const repository = await openRepository(uri, settings, signal);
-  log.info("Querying registry for permission grant");
-  log.info("Fetching image manifest");
   const { digest, image } = await resolveManifest(repository, referenceOf(reference), arch);
-  const cache = openBlobCache(settings.cachePath);
+  const cache = openBlobCache(settings.cachePath, signal);
   const downloads = openDownloads({ repository, cache, settings, signal, onProgress: request.onProgress });
   if (image.config.size > configLimit)
-    throw new EnrootError("Corrupt", `Image configuration is too large: ${uri}`);
-  const what = canonicalUri(reference);
-  const config = parseImageConfig(readFileSync(await downloads.obtain(image.config)), what);
+    throw new EnrootError("Corrupt", `Image configuration is too large: ${what}`);
+  const config = parseImageConfig(await readConfig(downloads, image.config), what);
   checkLayers(image.layers, config.diffIds, what);
   if (config.architecture !== "" && config.architecture !== arch) {
     log.warn(`Image architecture doesn't match the requested one: ${config.architecture} != ${arch}`);
   }
-  const files = await downloads.start(image.layers);
+  const files = downloads.start(image.layers);
   return {
     uri: what,
     manifestDigest: digest,
@@ -89,9 +93,16 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
     layerFile: (index) => files[index] ?? Promise.reject(new RangeError(`no layer ${index}`)),
     close: async () => {
       stop.abort(new Error("not needed any more"));
-      await Promise.allSettled(files);
+      await downloads.settled();
     },
   };
+}
+
+/** The configuration's bytes, which are those of its digest even where others may write to the cache. */
+async function readConfig(downloads: Downloads, blob: LayerDescriptor): Promise<Uint8Array> {
+  const bytes = readFileSync(await downloads.obtain(blob));
+  if (digestOf(bytes) === blob.digest) return bytes;
+  throw new EnrootError("Corrupt", `The image configuration ${blob.digest} changed in the cache`);
 }
 
 function checkLayers(layers: readonly LayerDescriptor[], diffIds: readonly Digest[], what: string): void {

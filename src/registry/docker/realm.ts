@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EnrootError } from "../../errors.ts";
+import { isAddress, isInternal } from "../../system/address.ts";
 
 /** Token servers of well-known registries that are under another domain. */
 const partners: Readonly<Record<string, string>> = { "nvcr.io": "authn.nvidia.com" };
+
+/** Second-level domains below which anybody gets a name of their own, as in `co.uk`. */
+const shared = /^(com?|net|org|gov|edu|mil|ac|or|ne|go)$/;
 
 /**
  * Parses the URL of a token server as a registry names it.
@@ -16,14 +20,16 @@ export function parseRealm(text: string | undefined, registry: string, allowHttp
   if (url.protocol !== "https:" && !(allowHttp && url.protocol === "http:"))
     throw refuse(`${url.protocol} is not https:`);
   if (url.username || url.password) throw refuse("a user is in its URL");
-  if (/^(169\.254\.|\[fe80:|\[fd00:ec2:|metadata\.)/i.test(url.hostname))
-    throw refuse(`${url.hostname} is a link-local address`);
+  if (isInternal(url.hostname)) throw refuse(`${url.hostname} is a link-local address`);
   return url;
 }
 
-/** The last two labels of a name; of an address all of it. */
+/** The part of a name that one owner has: its last two labels, or three; of an address all of it. */
 function domain(hostname: string): string {
-  return /^[\d.]+$|^\[/.test(hostname) ? hostname : hostname.split(".").slice(-2).join(".");
+  if (isAddress(hostname)) return hostname;
+  const labels = hostname.split(".");
+  const country = labels.at(-1)?.length === 2 && shared.test(labels.at(-2) ?? "");
+  return labels.slice(country ? -3 : -2).join(".");
 }
 
 /** Whether a token server belongs to the registry, so that the registry's credentials may be sent to it. */

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+
+/** The sha256 of what a file holds, open for more. */
+export async function hashFile(path: string): Promise<Hash> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash;
+}
