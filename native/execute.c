@@ -3,28 +3,24 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
 #include "environ.h"
+#include "file.h"
 #include "fstab.h"
 #include "image.h"
-#include "inroot.h"
+#include "lock.h"
 #include "login.h"
 #include "namespace.h"
 #include "plan.h"
 #include "script.h"
-
-#define FILE_LIMIT (64U << 20)
 
 /* What the steps so far have brought about. */
 struct execution {
@@ -46,69 +42,6 @@ set_variable(const char *name, const char *value)
 {
 	if (setenv(name, value, 1) < 0)
 		die_errno("Could not set %s", name);
-}
-
-static void
-read_path(const char *path, struct buffer *text)
-{
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || read_all(fd, FILE_LIMIT, text) < 0)
-		die_errno("Could not read %s", path);
-}
-
-static void
-write_path(const char *path, int flags, const struct buffer *text)
-{
-	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
-
-	if (fd < 0 || write_all(fd, text->data, text->length) < 0)
-		die_errno("Could not write %s", path);
-}
-
-static void
-append_substituted(const char *path, const struct buffer *source)
-{
-	struct buffer text = {0};
-
-	environ_substitute(source->data, &text);
-	write_path(path, O_APPEND, &text);
-	free(text.data);
-}
-
-static void
-append_file(const char *path, const char *file)
-{
-	struct buffer source = {0};
-
-	read_path(file, &source);
-	append_substituted(path, &source);
-	free(source.data);
-}
-
-static void
-append_from_rootfs(const char *path, int root, const char *file)
-{
-	struct buffer source = {0};
-	cleanup_fd int fd = open_below(root, file);
-
-	if (fd < 0 && errno == ENOENT)
-		return;
-	if (fd < 0 || read_all(fd, FILE_LIMIT, &source) < 0)
-		die_errno("Could not read %s in the container", file);
-	append_substituted(path, &source);
-	free(source.data);
-}
-
-static void
-append_text(const char *path, const char *line)
-{
-	struct buffer text = {0};
-
-	buffer_add_text(&text, line);
-	buffer_add_text(&text, "\n");
-	write_path(path, O_APPEND, &text);
-	free(text.data);
 }
 
 static void
@@ -185,8 +118,8 @@ do_runtime(struct execution *execution, const struct step *step)
 		if (mkdir(path, 0755) < 0)
 			die_errno("Could not create directory %s", path);
 	}
-	write_path(execution->environment, O_TRUNC, &(struct buffer){.data = must_dup("")});
-	write_path(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
+	file_write(execution->environment, O_TRUNC, &(struct buffer){.data = must_dup("")});
+	file_write(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
 }
 
 static void
@@ -229,41 +162,6 @@ do_prepare(struct execution *execution, const struct step *step)
 	set_variable("ENROOT_MOUNTS", execution->mounts);
 }
 
-/* Only there to end a blocking flock(2). */
-static void
-on_alarm(int number)
-{
-	(void)number;
-}
-
-/* flock(2) with a limit. The timer is one of our own: an alarm(2) that the caller has set goes on to the command. */
-static int
-lock_within(int fd, long seconds)
-{
-	struct sigaction action = {.sa_handler = on_alarm}, old;
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-	/* Repeated, for the case that the first one comes before the call. */
-	struct itimerspec limit = {.it_value = {.tv_sec = seconds}, .it_interval = {.tv_nsec = 100000000}};
-	sigset_t alarm_set, old_set;
-	timer_t timer;
-	int result;
-
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return -1;
-	sigemptyset(&alarm_set);
-	sigaddset(&alarm_set, SIGALRM);
-	if (sigaction(SIGALRM, &action, &old) < 0 || sigprocmask(SIG_UNBLOCK, &alarm_set, &old_set) < 0 ||
-	    timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 || timer_settime(timer, 0, &limit, NULL) < 0)
-		return -1;
-	result = flock(fd, LOCK_EX);
-	(void)timer_delete(timer);
-	(void)sigprocmask(SIG_SETMASK, &old_set, NULL);
-	(void)sigaction(SIGALRM, &old, NULL);
-	return result;
-}
-
 static void
 do_lock(struct execution *execution, const struct step *step)
 {
@@ -298,26 +196,26 @@ do_config_text(struct execution *execution, const struct step *step)
 {
 	char *path = must_format("%s/config", execution->runtime);
 
-	write_path(path, O_TRUNC, &(struct buffer){.data = step->arguments[0], .length = strlen(step->arguments[0])});
+	file_write(path, O_TRUNC, &(struct buffer){.data = step->arguments[0], .length = strlen(step->arguments[0])});
 	script_open(&execution->script, path, step->arguments + 1);
 }
 
 static void
 do_environ_rootfs(struct execution *execution, const struct step *step)
 {
-	append_from_rootfs(execution->environment, execution->root, step->arguments[0]);
+	file_append_from(execution->environment, execution->root, step->arguments[0]);
 }
 
 static void
 do_environ_file(struct execution *execution, const struct step *step)
 {
-	append_file(execution->environment, step->arguments[0]);
+	file_append_substituted(execution->environment, step->arguments[0]);
 }
 
 static void
 do_environ_text(struct execution *execution, const struct step *step)
 {
-	append_text(execution->environment, step->arguments[0]);
+	file_append_line(execution->environment, step->arguments[0]);
 }
 
 /* The file has one variable a line. */
@@ -328,7 +226,7 @@ do_environ_variable(struct execution *execution, const struct step *step)
 	cleanup_free char *line = must_format("%s=%s", step->arguments[0], value != NULL ? value : "");
 
 	line[strcspn(line, "\n")] = '\0';
-	append_text(execution->environment, line);
+	file_append_line(execution->environment, line);
 }
 
 static void
@@ -337,9 +235,9 @@ do_environ_format(struct execution *execution, const struct step *step)
 	struct buffer source = {0}, text = {0};
 
 	(void)step;
-	read_path(execution->environment, &source);
+	file_read(execution->environment, &source);
 	environ_format(source.data, execution->formatted.data, &text);
-	write_path(execution->environment, O_TRUNC, &text);
+	file_write(execution->environment, O_TRUNC, &text);
 	free(source.data);
 	free(execution->formatted.data);
 	execution->formatted = text;
@@ -348,19 +246,19 @@ do_environ_format(struct execution *execution, const struct step *step)
 static void
 do_mounts_rootfs(struct execution *execution, const struct step *step)
 {
-	append_from_rootfs(execution->mounts, execution->root, step->arguments[0]);
+	file_append_from(execution->mounts, execution->root, step->arguments[0]);
 }
 
 static void
 do_mounts_file(struct execution *execution, const struct step *step)
 {
-	append_file(execution->mounts, step->arguments[0]);
+	file_append_substituted(execution->mounts, step->arguments[0]);
 }
 
 static void
 do_mounts_text(struct execution *execution, const struct step *step)
 {
-	append_text(execution->mounts, step->arguments[0]);
+	file_append_line(execution->mounts, step->arguments[0]);
 }
 
 static void
@@ -374,7 +272,7 @@ mount_pass(const struct execution *execution, long pass)
 {
 	struct buffer text = {0};
 
-	read_path(execution->mounts, &text);
+	file_read(execution->mounts, &text);
 	fstab_mount(text.data, execution->mounts, execution->rootfs, pass);
 	free(text.data);
 }
@@ -397,7 +295,7 @@ do_hooks_begin(struct execution *execution, const struct step *step)
 	(void)step;
 	if (rename(execution->mounts, aside) < 0)
 		die_errno("Could not set %s aside", execution->mounts);
-	write_path(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
+	file_write(execution->mounts, O_TRUNC, &(struct buffer){.data = must_dup("")});
 }
 
 static void
@@ -421,7 +319,7 @@ do_hooks_end(struct execution *execution, const struct step *step)
 static void
 do_rc_file(struct execution *execution, const struct step *step)
 {
-	read_path(step->arguments[0], &execution->rc);
+	file_read(step->arguments[0], &execution->rc);
 	execution->has_rc = true;
 }
 
@@ -433,7 +331,7 @@ do_rc_function(struct execution *execution, const struct step *step)
 	(void)step;
 	script_call(&execution->script, "rc", "rc");
 	if (access(path, F_OK) == 0) {
-		read_path(path, &execution->rc);
+		file_read(path, &execution->rc);
 		execution->has_rc = true;
 	}
 }
@@ -487,7 +385,7 @@ do_command(struct execution *execution, const struct step *step)
 	script_close(&execution->script);
 	close_fd(&execution->lock);
 	close_fd(&execution->root);
-	read_path(execution->environment, &environment);
+	file_read(execution->environment, &environment);
 	login_switch_root(execution->rootfs);
 	login_drop_privileges();
 	namespace_allow_speculation();
