@@ -17,7 +17,7 @@ export async function evaluateWord(
 ): Promise<WordValue> {
   // Bash alone may fail and still print something; its own messages repeat the text that it could not read.
   // In braces it is read whole before any of it runs: a command cannot take the rest of it for its own input.
-  const script = `{ value="${word}" || exit 1; printf %s "$value"; exit; } < /dev/null\n`;
+  const script = `{ value="${word}" || exit; printf %s "$value"; exit; } < /dev/null\n`;
   if (checkSyntax({ text: script }).status !== 0)
     return { text: "", failure: "not a word that a shell can read" };
   const env = scriptEnvironment(environment);

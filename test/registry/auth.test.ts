@@ -1,40 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is asked for tokens, what is sent to whom, and what is never sent.
 import { describe, expect, test } from "bun:test";
-import { expectImport, expectRefusal, plainImage, type Scene, scene } from "./fixture.ts";
+import {
+  basic,
+  credentials,
+  expectImport,
+  expectRefusal,
+  giveToken,
+  guarded,
+  login,
+  password,
+  plainImage,
+  realm,
+  type Scene,
+  scene,
+} from "./fixture.ts";
 import type { Asked, Script } from "./scripted-registry.ts";
 
 const image = plainImage();
-const password = "s3cret-pass";
-
-/** Challenges with one header after the other, until a request carries what is expected. */
-function guarded(
-  headers: (asked: Asked) => string[],
-  expected: string,
-  tokens: Script = () => undefined,
-): Script {
-  return (asked) => {
-    if (asked.url.pathname === "/token") return tokens(asked);
-    if (asked.request.headers.get("authorization") === expected) return undefined;
-    const response = new Response("{}", { status: 401 });
-    for (const header of headers(asked)) response.headers.append("www-authenticate", header);
-    return response;
-  };
-}
-
-const realm = ({ url }: Asked): string =>
-  `Bearer realm="${url.origin}/token",service="registry",scope="repository:test/image:pull"`;
-const giveToken: Script = () => Response.json({ token: "t0ken" });
-
-async function credentials({ box }: Scene, text: string): Promise<string> {
-  const path = `${box.config}/.credentials`;
-  await box.run(["sh", "-c", `umask 077; cat > ${path}`], { stdin: text });
-  return path;
-}
-
-const login = ({ registry }: Scene, host = registry.name): string =>
-  `machine ${host} login bob password ${password}\n`;
-const basic = `Basic ${btoa(`bob:${password}`)}`;
 
 describe("challenges", () => {
   const forms: Record<string, (asked: Asked) => string[]> = {
@@ -241,60 +224,5 @@ describe("token servers that are not to be trusted", () => {
       guarded(() => [`Bearer realm="${url}"`], "x"),
     );
     await expectRefusal(here, /not to be trusted/);
-  });
-});
-
-describe("redirects", () => {
-  test("to another origin lose the credentials", async () => {
-    const seen: (string | null)[] = [];
-    await using other = (
-      await scene(image, ({ request }) => void seen.push(request.headers.get("authorization")))
-    ).registry;
-    const script = guarded(() => ['Basic realm="x"'], basic);
-    await using here = await scene(image, (asked) => {
-      const refused = script(asked);
-      if (refused || asked.kind !== "blob") return refused;
-      return Response.redirect(`http://${other.name}${asked.url.pathname}?X-Amz-Signature=abc`, 307);
-    });
-    await credentials(here, login(here));
-    await expectImport(here);
-    expect(seen.length).toBeGreaterThan(0);
-    expect(seen.every((header) => header === null)).toBeTrue();
-  });
-
-  test("to the same origin keep them", async () => {
-    const script = guarded(() => ['Basic realm="x"'], basic);
-    await using here = await scene(image, (asked) => {
-      const refused = script(asked);
-      if (refused || asked.kind !== "blob" || asked.url.searchParams.has("again")) return refused;
-      return Response.redirect(`${asked.url.href}?again=1`, 307);
-    });
-    await credentials(here, login(here));
-    await expectImport(here);
-  });
-
-  test("without an end are an error", async () => {
-    await using here = await scene(image, ({ url }) => Response.redirect(url.href));
-    await expectRefusal(here, /Too many redirects/);
-  });
-
-  test("to another scheme are an error", async () => {
-    await using here = await scene(image, ({ kind }) =>
-      kind === "blob"
-        ? new Response(null, { status: 302, headers: { location: "file:///etc/passwd" } })
-        : undefined,
-    );
-    await expectRefusal(here, /redirects to file:/);
-  });
-
-  test("signatures of URLs are in no message", async () => {
-    await using here = await scene(image, ({ kind, url }) => {
-      if (kind !== "blob") return undefined;
-      return url.search
-        ? new Response("", { status: 500 })
-        : Response.redirect(`${url.href}?X-Amz-Signature=abcdef`, 307);
-    });
-    const result = await expectRefusal(here, /error code: 500/, { ENROOT_DEBUG: "y" });
-    expect(result.stdout + result.stderr).not.toContain("abcdef");
   });
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A registry that does what a test says, on the loopback interface: for faults that a real one cannot be made to have.
+import type { Certificate } from "../harness/certificate.ts";
 import type { ScriptedImage } from "./scripted-image.ts";
 import { digestOf } from "./scripted-image.ts";
 
@@ -35,13 +36,26 @@ function classify(url: URL): Pick<Asked, "kind" | "reference"> {
   return { kind: form[1] === "manifests" ? "manifest" : "blob", reference: form[2] ?? "" };
 }
 
+/** Where and how a registry is served. */
+export interface ServeOptions {
+  /** TLS with this certificate; plain HTTP without one. */
+  readonly certificate?: Certificate | undefined;
+  readonly hostname?: string;
+}
+
 /** Serves an image, after the script has had its say. */
-export function serveImage(image: ScriptedImage, script: Script = () => undefined): ScriptedRegistry {
+export function serveImage(
+  image: ScriptedImage,
+  script: Script = () => undefined,
+  { certificate, hostname = "127.0.0.1" }: ServeOptions = {},
+): ScriptedRegistry {
   const asked: Asked[] = [];
+  const tls = certificate && { cert: Bun.file(certificate.certificate), key: Bun.file(certificate.key) };
   const server = Bun.serve({
-    hostname: "127.0.0.1",
+    hostname,
     port: 0,
     idleTimeout: 120,
+    ...(tls ? { tls } : {}),
     async fetch(request) {
       const url = new URL(request.url);
       const about = classify(url);
@@ -53,11 +67,11 @@ export function serveImage(image: ScriptedImage, script: Script = () => undefine
       return (await script(now)) ?? answer(image, now);
     },
   });
-  const name = `127.0.0.1:${server.port}`;
+  const name = `${hostname}:${server.port}`;
   return {
     name,
     port: server.port ?? 0,
-    env: { ENROOT_ALLOW_HTTP: "yes" },
+    env: certificate ? {} : { ENROOT_ALLOW_HTTP: "yes" },
     uri: `docker://${name}#test/image`,
     asked,
     [Symbol.asyncDispose]: () => server.stop(true),
