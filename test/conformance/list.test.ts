@@ -100,7 +100,7 @@ describe("processes", () => {
     const joined = box.run([...join, "/bin/sleep", "3000"]);
     await until(
       "the second process",
-      async () => (await host(["pgrep", "-f", "^/bin/sleep 3000"])).trim() !== "",
+      async () => (await host(["sh", "-c", "pgrep -f '^/bin/sleep 3000' || true"])).trim() !== "",
     );
     child.kill("SIGKILL");
     await child.exited;
