@@ -18,7 +18,7 @@ export interface WantedBlob {
   readonly size: number;
 }
 
-/** Fetches from a byte on; the response is 200, 206 or 416. */
+/** Fetches from a byte on; the response is 200, 206, or another when there is nothing from that byte on. */
 export type BlobFetcher = (offset: number) => Promise<HttpResponse>;
 
 /** A blob to fetch. */

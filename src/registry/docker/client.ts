@@ -77,7 +77,7 @@ export interface BlobRequest {
 
 /**
  * Asks for a blob.
- * @returns the response: 200 with all of it, 206 with a part, or 416 when there is none from that byte on
+ * @returns the response: 200 with all of it, 206 with a part, or another when there is none from that byte on
  * @throws EnrootError NotFound, Registry
  */
 export async function fetchBlob(
@@ -87,7 +87,9 @@ export async function fetchBlob(
   const url = urlOf(repository, `blobs/${digest}`);
   const headers = offset > 0 ? { Range: `bytes=${offset}-` } : {};
   const response = await authorized(repository, { url, headers });
-  if ([200, 206, 416].includes(response.status)) return response;
+  // Some answer 400 or 412 to a range that they cannot serve.
+  if ([200, 206, 416].includes(response.status) || (offset > 0 && [400, 412].includes(response.status)))
+    return response;
   const body = await readBody(response, 1 << 20);
   // Stores behind registries refuse ranges and addresses that have run out in many ways; the registry knows another.
   if (!isRegistry(repository, response)) throw unexpected(response, body);
