@@ -3,7 +3,7 @@
 import type { Readable, Transform } from "node:stream";
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { EnrootError } from "../../errors.ts";
-import { checkZstdFrames } from "./zstd-frames.ts";
+import { checkZstdFrames, type FrameCheck } from "./zstd-frames.ts";
 
 /** What OCI does not allow, but somebody may try. */
 const foreign = [
@@ -49,7 +49,7 @@ export async function* decompress(blob: Readable, head: Uint8Array): AsyncGenera
   blob.on("error", (error) => decoder.destroy(error));
   // The runtime takes a zstd stream that breaks off for a complete one, so the frames are checked beside it.
   const frames = kind === "zstd" ? checkZstdFrames() : undefined;
-  if (frames) blob.on("data", (chunk: Buffer) => frames.push(chunk));
+  if (frames) blob.on("data", (chunk: Buffer) => follow(frames, chunk, decoder));
   blob.pipe(decoder);
   try {
     yield* decoder;
@@ -61,5 +61,13 @@ export async function* decompress(blob: Readable, head: Uint8Array): AsyncGenera
   } finally {
     blob.destroy();
     decoder.destroy();
+  }
+}
+
+function follow(frames: FrameCheck, chunk: Buffer, decoder: Transform): void {
+  try {
+    frames.push(chunk);
+  } catch (error) {
+    decoder.destroy(error instanceof Error ? error : undefined);
   }
 }

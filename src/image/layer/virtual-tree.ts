@@ -153,7 +153,6 @@ export function openVirtualTree(table: PathTable): VirtualTree {
     if (target === undefined || what === kind.none || what === kind.directory) return false;
     const origin = { layer: originLayers.get(target), index: originIndexes.get(target) };
     const id = placeOf(member.path, true) ?? rootPath;
-    if (id === target) return true;
     put(id, what, origin);
     if (what === kind.symlink) symlinks.set(id, symlinks.get(target) ?? "");
     return true;
