@@ -12,7 +12,8 @@ export function backoff(count: number): number {
 /** Seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3). */
 export function retryAfter(header: string | null, now = Date.now()): number | undefined {
   if (header === null) return undefined;
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
+  const date = / GMT$/.test(header) ? Date.parse(header) : Number.NaN;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (date - now) / 1000;
   return Number.isNaN(seconds) ? undefined : Math.min(longestWait, Math.max(0, seconds));
 }
 

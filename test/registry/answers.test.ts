@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors of registries, and how often they are asked again.
 import { describe, expect, test } from "bun:test";
-import { expectImport, expectRefusal, plainImage, scene } from "./fixture.ts";
+import { installation } from "../conformance/installation.ts";
+import {
+  credentials,
+  expectImport,
+  expectRefusal,
+  guarded,
+  login,
+  plainImage,
+  realm,
+  scene,
+} from "./fixture.ts";
 
 const image = plainImage();
 
@@ -15,6 +25,63 @@ describe("errors", () => {
     const errors = [{ code: "TOOMANYREQUESTS", message: "You have reached your pull rate limit" }];
     await using here = await scene(image, () => Response.json({ errors }, { status: 429 }));
     await expectRefusal(here, /Too many requests.*pull rate limit/);
+  });
+
+  test("too many requests: how many there may be", async () => {
+    const headers = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600" };
+    await using here = await scene(image, () => Response.json({}, { status: 429, headers }));
+    await expectRefusal(here, /Too many requests.*the limit is 100 in 360 minutes/);
+  });
+
+  test("access that is denied: whose it was", async () => {
+    await using here = await scene(
+      image,
+      guarded(
+        (asked) => [realm(asked)],
+        "none is good",
+        () => Response.json({ token: "t0ken" }),
+      ),
+    );
+    const path = await credentials(here, login(here));
+    await expectRefusal(
+      here,
+      new RegExp(`Access denied to image test/image.*another user than bob of ${path}`),
+    );
+  });
+
+  test("a registry that is not there", async () => {
+    await using here = await scene(image);
+    const message = async (uri: string): Promise<string> => (await here.box.enroot(["digest", uri])).stderr;
+    expect(await message("docker://127.0.0.1:1#test/image")).toContain("127.0.0.1:1: connection refused");
+    expect(await message("docker://registry.invalid#test/image")).toContain(
+      "registry.invalid: host not found",
+    );
+  });
+
+  test("a server that speaks something else", async () => {
+    using server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end("220 smtp ready\r\n") },
+    });
+    await using here = await scene(image);
+    const result = await here.box.enroot(["digest", `docker://127.0.0.1:${server.port}#test/image`]);
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr.trim().split("\n").at(-1)).toMatch(/^\[ERROR\] Could not connect to 127\.0\.0\.1/);
+  });
+
+  test("headers without an end", async () => {
+    using server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data: (socket) => void socket.write(`HTTP/1.1 200 OK\r\n${"X-Filler: y\r\n".repeat(100_000)}`),
+        drain: (socket) => void socket.write("X-Filler: y\r\n".repeat(10_000)),
+      },
+    });
+    await using here = await scene(image);
+    const result = await here.box.enroot(["digest", `docker://127.0.0.1:${server.port}#test/image`]);
+    expect(result).toMatchObject({ status: 1, stdout: "" });
   });
 
   test("words that would drive a terminal are cleaned", async () => {
@@ -51,7 +118,7 @@ describe("errors", () => {
 });
 
 describe("ENROOT_TRANSFER_RETRIES", () => {
-  test.each([429, 500, 502, 503, 504])("asks again after %d", async (status) => {
+  test.each([408, 429, 500, 502, 503, 504])("asks again after %d", async (status) => {
     await using here = await scene(image, ({ kind, count }) =>
       kind === "manifest" && count < 2
         ? new Response("{}", { status, headers: { "retry-after": "0" } })
@@ -98,6 +165,34 @@ describe("proxies", () => {
     const env = { http_proxy: `http://${here.registry.name}` };
     const digest = await here.box.ok(["digest", "docker://registry.invalid#test/image"], { env });
     expect(digest).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+  });
+
+  test("HTTP_PROXY in capitals is not, as a request header could set it", async () => {
+    await using here = await scene(image);
+    const env = { HTTP_PROXY: `http://${here.registry.name}` };
+    const result = await here.box.enroot(["digest", "docker://registry.invalid#test/image"], { env });
+    expect(result.stderr).toContain("host not found");
+    expect(here.registry.asked).toEqual([]);
+  });
+
+  test("one from enroot.conf is used, with its user", async () => {
+    let header: string | null = null;
+    await using here = await scene(image, ({ request }) => {
+      header = request.headers.get("proxy-authorization");
+      return undefined;
+    });
+    const text = `http_proxy http://carol:pw@${here.registry.name}\n`;
+    const { enroot } = await installation(here.box, { "enroot.conf": text });
+    expect(await enroot(["digest", "docker://registry.invalid#test/image"])).toMatchObject({ status: 0 });
+    expect(header as string | null).toBe(`Basic ${btoa("carol:pw")}`);
+  });
+
+  test("one that is not there: its password is in no message", async () => {
+    await using here = await scene(image);
+    const env = { http_proxy: "http://carol:pr0xy-pass@127.0.0.1:1", ENROOT_DEBUG: "y" };
+    const result = await here.box.enroot(["digest", "docker://registry.invalid#test/image"], { env });
+    expect(result.status).toBe(1);
+    expect(result.stderr).not.toContain("pr0xy-pass");
   });
 
   test.each(["registry.invalid", ".invalid", "*"])("no_proxy %s goes around it", async (pattern) => {

@@ -61,6 +61,11 @@ describe("an index", () => {
       [right, { architecture: machine, variant: machine === "amd64" ? "v1" : "v8" }],
     ]),
     "with one special variant": index([[right, { architecture: machine, variant: "v3" }]]),
+    "whose only entry says nothing of a platform": index([[right, { architecture: "", os: "" }]]),
+    "with an entry without a platform, and one with": index([
+      [wrong, { architecture: "", os: "" }],
+      [right, { architecture: machine }],
+    ]),
     "within an index": index([[index([[right, { architecture: machine }]]), { architecture: machine }]]),
     "without a media type": index([[right, { architecture: machine }]], { mediaType: undefined }),
   };
@@ -134,6 +139,31 @@ describe("a manifest", () => {
 
   const bad: Record<string, [ScriptedImage, RegExp]> = {
     "that could be an index too": [edited({ manifests: [] }), /Ambiguous manifest/],
+    "that could be an index too, by its configuration": [
+      edited({ manifests: [], layers: undefined }),
+      /Ambiguous manifest/,
+    ],
+    "that says it is an index": [
+      edited({ mediaType: "application/vnd.oci.image.index.v1+json" }),
+      /Ambiguous manifest/,
+    ],
+    "that is an index and says it is an image": [
+      index([[right, { architecture: machine }]], {
+        mediaType: "application/vnd.docker.distribution.manifest.v2+json",
+      }),
+      /Ambiguous manifest/,
+    ],
+    "of an artifact": [
+      edited({
+        artifactType: "application/vnd.example",
+        config: {
+          mediaType: "application/vnd.oci.empty.v1+json",
+          digest: `sha256:${"0".repeat(64)}`,
+          size: 2,
+        },
+      }),
+      /Not a container image but application\/vnd\.oci\.empty/,
+    ],
     "of schema 1": [edited({ schemaVersion: 1 }), /schema 1 manifest/],
     "of a chart": [
       edited({
@@ -203,6 +233,38 @@ describe("a configuration", () => {
     await using here = await scene(image);
     await expectImport(here);
     expect(await rc(here)).toContain("exec '/bin/sh'");
+  });
+
+  test("of an image for another system is refused", async () => {
+    await using here = await scene(whole({ os: "windows" }));
+    await expectRefusal(here, /Image is for windows, not for Linux/);
+  });
+
+  test.each([
+    ["that is no JSON", "nonsense"],
+    ["of another form", JSON.stringify({ config: { Env: "A=1" } })],
+  ])("%s is refused", async (_, text) => {
+    const config = Buffer.from(text);
+    const descriptor = {
+      mediaType: "application/vnd.oci.image.config.v1+json",
+      digest: digestOf(config),
+      size: config.length,
+    };
+    const image = scriptedImage([layer], { edit: (manifest) => ({ ...manifest, config: descriptor }) });
+    await using here = await scene({
+      ...image,
+      blobs: new Map([...image.blobs, [digestOf(config), config]]),
+    });
+    await expectRefusal(here, /Invalid image configuration/);
+  });
+
+  test("that is not what its digest says is refused", async () => {
+    await using here = await scene(right, ({ kind, reference }) => {
+      const bytes = right.blobs.get(reference);
+      const isConfig = kind === "blob" && bytes !== undefined && Buffer.from(bytes).includes("rootfs");
+      return isConfig ? new Response(Buffer.alloc(bytes.length, 32)) : undefined;
+    });
+    await expectRefusal(here, /Digest mismatch/);
   });
 
   test("with strings for commands", async () => {
