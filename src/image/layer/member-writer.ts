@@ -67,6 +67,11 @@ export async function writeDirectory(tar: TarWriter, path: string, mtime: number
   });
 }
 
+/** Writes one more name of a file that is written already. */
+export async function writeLink(tar: TarWriter, path: string, link: string): Promise<void> {
+  await tar.header({ type: "hardlink", path, link, mode: 0o644, mtime: 0, size: 0, xattrs: new Map() });
+}
+
 /**
  * Root needs no permission for what images have for root alone (/etc/shadow, sudo); whoever runs the container is not
  * root outside of it, and owns all files.

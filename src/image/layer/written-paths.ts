@@ -4,9 +4,7 @@
 import { openColumn } from "./column.ts";
 import type { Member } from "./layer-index.ts";
 import { type PathId, type PathTable, rootPath } from "./path-table.ts";
-import type { Visible } from "./virtual-tree.ts";
-
-type Origin = NonNullable<Visible["origin"]>;
+import type { Origin } from "./visible-names.ts";
 
 /** The names. */
 export interface WrittenPaths {
