@@ -103,6 +103,17 @@ read_environment(const struct arguments *arguments)
 	return text;
 }
 
+static void
+join(pid_t target, const struct namespaces *namespaces)
+{
+	cleanup_free char *path = must_format("/proc/%d", (int)target);
+	cleanup_fd int process = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (process < 0)
+		die_errno("Could not find process %d", (int)target);
+	(void)namespace_join(process, target, namespaces);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -113,7 +124,7 @@ main(int argc, char *argv[])
 	if (arguments.workdir != NULL && (workdir = open(arguments.workdir, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		die_errno("Could not open directory %s", arguments.workdir);
 	if (arguments.target >= 0)
-		namespace_join((pid_t)arguments.target, &arguments.namespaces);
+		join((pid_t)arguments.target, &arguments.namespaces);
 	else
 		(void)namespace_create(&arguments.namespaces);
 	if (arguments.namespaces.user)

@@ -22,10 +22,17 @@
 
 extern char **environ;
 
+/* Whether the command makes us a container's command. */
 static bool
-is_start(const char *command)
+needs_plan(const char *command)
 {
-	return command != NULL && strcmp(command, "start") == 0;
+	static const char *const commands[] = {"start", "exec", "batch"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); ++i) {
+		if (strcmp(command, commands[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Beside us in a build tree, in ../lib/enroot where we are installed. */
@@ -156,7 +163,7 @@ main(int argc, char *argv[])
 {
 	cleanup_free char *engine = find_engine();
 
-	if (argc > 1 && is_start(argv[1]))
+	if (argc > 1 && needs_plan(argv[1]))
 		start(engine, argv);
 	unblock_signals();
 	execute_engine(engine, argv, false);

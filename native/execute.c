@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "enter.h"
 #include "environ.h"
 #include "file.h"
 #include "fstab.h"
@@ -35,6 +36,7 @@ struct execution {
 	struct script script;
 	struct buffer rc;     /* command script, if there is one */
 	bool has_rc;
+	struct guest guest;
 };
 
 static void
@@ -395,36 +397,61 @@ do_command(struct execution *execution, const struct step *step)
 	login_execute(&login);
 }
 
+static void
+do_variable(struct execution *execution, const struct step *step)
+{
+	enter_set(&execution->guest, step->arguments[0], step->arguments[1]);
+}
+
+static void
+do_join(struct execution *execution, const struct step *step)
+{
+	long pid;
+
+	if (!parse_number(step->arguments[0], 1, INT_MAX, &pid))
+		die("Invalid start plan: %s is no process", step->arguments[0]);
+	enter_process(&execution->guest, (pid_t)pid);
+}
+
+static noreturn void
+do_execute(struct execution *execution, const struct step *step)
+{
+	enter_execute(&execution->guest, step->arguments);
+}
+
 static const struct step_kind kinds[] = {
-    {"setenv", 2, 2, do_setenv},
-    {"unsetenv", 1, 1, do_unsetenv},
-    {"unshare", 1, 7, do_unshare},
-    {"runtime", 1, 1, do_runtime},
-    {"image", 4, 4, do_image},
-    {"rootfs", 1, 1, do_rootfs},
-    {"prepare", 0, 0, do_prepare},
-    {"lock", 1, 1, do_lock},
-    {"config", 1, SIZE_MAX, do_config},
-    {"config-text", 1, SIZE_MAX, do_config_text},
-    {"environ-rootfs", 1, 1, do_environ_rootfs},
-    {"environ-file", 1, 1, do_environ_file},
-    {"environ-text", 1, 1, do_environ_text},
-    {"environ-variable", 1, 1, do_environ_variable},
-    {"environ-format", 0, 0, do_environ_format},
-    {"mounts-rootfs", 1, 1, do_mounts_rootfs},
-    {"mounts-file", 1, 1, do_mounts_file},
-    {"mounts-text", 1, 1, do_mounts_text},
-    {"function", 2, 2, do_function},
-    {"mount", 1, 1, do_mount},
-    {"hooks-begin", 0, 0, do_hooks_begin},
-    {"hook", 1, 1, do_hook},
-    {"hooks-end", 0, 0, do_hooks_end},
-    {"rc-file", 1, 1, do_rc_file},
-    {"rc-function", 0, 0, do_rc_function},
-    {"readonly", 0, 0, do_readonly},
-    {"protect", 0, 0, do_protect},
-    {"command", 1, SIZE_MAX, do_command},
-    {NULL, 0, 0, NULL},
+    {"setenv", 2, 2, do_setenv, false},
+    {"unsetenv", 1, 1, do_unsetenv, false},
+    {"unshare", 1, 7, do_unshare, false},
+    {"runtime", 1, 1, do_runtime, false},
+    {"image", 4, 4, do_image, false},
+    {"rootfs", 1, 1, do_rootfs, false},
+    {"prepare", 0, 0, do_prepare, false},
+    {"lock", 1, 1, do_lock, false},
+    {"config", 1, SIZE_MAX, do_config, false},
+    {"config-text", 1, SIZE_MAX, do_config_text, false},
+    {"environ-rootfs", 1, 1, do_environ_rootfs, false},
+    {"environ-file", 1, 1, do_environ_file, false},
+    {"environ-text", 1, 1, do_environ_text, false},
+    {"environ-variable", 1, 1, do_environ_variable, false},
+    {"environ-format", 0, 0, do_environ_format, false},
+    {"mounts-rootfs", 1, 1, do_mounts_rootfs, false},
+    {"mounts-file", 1, 1, do_mounts_file, false},
+    {"mounts-text", 1, 1, do_mounts_text, false},
+    {"function", 2, 2, do_function, false},
+    {"mount", 1, 1, do_mount, false},
+    {"hooks-begin", 0, 0, do_hooks_begin, false},
+    {"hook", 1, 1, do_hook, false},
+    {"hooks-end", 0, 0, do_hooks_end, false},
+    {"rc-file", 1, 1, do_rc_file, false},
+    {"rc-function", 0, 0, do_rc_function, false},
+    {"readonly", 0, 0, do_readonly, false},
+    {"protect", 0, 0, do_protect, false},
+    {"command", 1, SIZE_MAX, do_command, true},
+    {"variable", 1, 2, do_variable, false},
+    {"join", 1, 1, do_join, false},
+    {"execute", 1, SIZE_MAX, do_execute, true},
+    {NULL, 0, 0, NULL, false},
 };
 
 void
@@ -435,6 +462,6 @@ execute_plan(struct buffer *text)
 
 	for (size_t i = 0; i < plan.count; ++i)
 		plan.steps[i].kind->perform(&execution, &plan.steps[i]);
-	/* The last step is the command, which does not come back. */
+	/* The last step, command or execute, does not come back. */
 	abort();
 }

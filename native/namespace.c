@@ -247,16 +247,18 @@ struct target {
 };
 
 static void
-open_target(pid_t pid, struct target *target)
+open_target(int process, pid_t pid, struct target *target)
 {
-	cleanup_free char *path = must_format("/proc/%d/ns/%s", (int)pid, target->name);
+	cleanup_free char *path = must_format("ns/%s", target->name);
 	cleanup_free char *own = must_format("/proc/self/ns/%s", target->name);
 	struct stat theirs, ours;
 
-	target->fd = open(path, O_RDONLY | O_CLOEXEC);
+	target->fd = openat(process, path, O_RDONLY | O_CLOEXEC);
 	if (target->fd < 0) {
 		if (errno == ENOENT && target->type == CLONE_NEWCGROUP)
 			return;
+		if (errno == ENOENT || errno == ESRCH)
+			die("Process not found: %d", (int)pid);
 		die_errno("Could not open the %s namespace of process %d", target->name, (int)pid);
 	}
 	/* The kernel refuses to join a user namespace that we are in. */
@@ -265,9 +267,11 @@ open_target(pid_t pid, struct target *target)
 		close_fd(&target->fd);
 }
 
-void
-namespace_join(pid_t pid, const struct namespaces *wanted)
+bool
+namespace_join(int process, pid_t pid, const struct namespaces *wanted)
 {
+	bool joins_user;
+
 	struct target targets[] = {
 	    {"user", CLONE_NEWUSER, wanted->user, -1},
 	    {"pid", CLONE_NEWPID, wanted->pid, -1},
@@ -281,8 +285,9 @@ namespace_join(pid_t pid, const struct namespaces *wanted)
 	/* All are opened first: the mount namespace may have another /proc, or none. */
 	for (size_t i = 0; i < ARRAY_SIZE(targets); ++i) {
 		if (targets[i].wanted)
-			open_target(pid, &targets[i]);
+			open_target(process, pid, &targets[i]);
 	}
+	joins_user = targets[0].fd >= 0;
 	for (size_t i = 0; i < ARRAY_SIZE(targets); ++i) {
 		if (targets[i].fd < 0)
 			continue;
@@ -292,6 +297,7 @@ namespace_join(pid_t pid, const struct namespaces *wanted)
 		if (targets[i].type == CLONE_NEWPID)
 			(void)fork_into_namespace();
 	}
+	return joins_user;
 }
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))

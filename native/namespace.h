@@ -17,8 +17,11 @@ struct namespaces {
  */
 pid_t namespace_create(const struct namespaces *wanted);
 
-/* Joins the namespaces of process `target`. With a PID namespace to join it forks as above. */
-void namespace_join(pid_t target, const struct namespaces *wanted);
+/*
+ * Joins the namespaces of the process with number `pid` whose directory of /proc is open as `process`. With a PID
+ * namespace to join it forks as above. Returns whether it joined a user namespace: we may have been in it already.
+ */
+bool namespace_join(int process, pid_t pid, const struct namespaces *wanted);
 
 /*
  * Makes calls that change owners or ids succeed without effect (only one id is mapped, the kernel would refuse), so that

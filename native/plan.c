@@ -71,7 +71,7 @@ plan_parse(struct buffer *text, const struct step_kind *kinds)
 		}
 		plan.steps[plan.count++] = parse_step(text, &at, kinds);
 	}
-	if (plan.count == 0 || strcmp(plan.steps[plan.count - 1].kind->name, "command") != 0)
+	if (plan.count == 0 || !plan.steps[plan.count - 1].kind->last)
 		die("Invalid start plan: no command");
 	return plan;
 }

@@ -3,6 +3,7 @@
 #ifndef ENROOT_PLAN_H
 #define ENROOT_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buffer;
@@ -25,6 +26,7 @@ struct step_kind {
 	const char *name;
 	size_t min, max;
 	void (*perform)(struct execution *execution, const struct step *step);
+	bool last; /* Whether a plan ends with it: it does not come back */
 };
 
 /* Parses a plan. Ends the program with a message when it is not complete and well-formed. */

@@ -124,6 +124,24 @@ export function canonicalUri(reference: ImageReference): string {
   return `docker://${reference.registry}#${reference.repository}${separator}${referenceOf(reference)}`;
 }
 
+const engineForm = /^(?:dockerd|podman):\/\/([\w./:@-]+)$/;
+
+/** The image that `dockerd://IMAGE` or `podman://IMAGE` means to its engine. @throws EnrootError Usage */
+export function parseEngineReference(uri: string): string {
+  const image = engineForm.exec(uri)?.[1];
+  // What begins with a hyphen is an option to the engine's program.
+  if (image !== undefined && !image.startsWith("-")) return image;
+  throw new EnrootError("Usage", `Invalid image reference: ${uri}`, {
+    hint: "dockerd://IMAGE[:TAG] or podman://IMAGE[:TAG] is needed",
+  });
+}
+
+/** Default name of an image's file or container. Of other schemes none is needed: opening them fails. @throws EnrootError Usage */
+export function imageName(uri: string): string {
+  if (/^(dockerd|podman):/.test(uri)) return parseEngineReference(uri).replace(/[:/]/g, "+");
+  return uri.startsWith("docker://") ? defaultName(parseReference(uri)) : "image";
+}
+
 /** Name of the image's file or container: `/` as `+`, then `+TAG` (or `+DIGEST`) when one was given. */
 export function defaultName({ registry, repository, tag, digest }: ImageReference): string {
   const name = registry === dockerHub ? repository.replace(/^library\//, "") : repository;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The start plan as data (docs/plan.md), and its two written forms. May import: errors, image, store (types), system.
+// The plan of a start or of an exec as data (docs/plan.md), and its two written forms. May import: errors, image, store (types), system.
 import { toBytes } from "../system/raw-text.ts";
 
 /** One step: its name and its arguments. */
@@ -34,7 +34,10 @@ export type StepName =
   | "rc-function"
   | "readonly"
   | "protect"
-  | "command";
+  | "command"
+  | "variable"
+  | "join"
+  | "execute";
 
 const header = "enroot-plan 1";
 

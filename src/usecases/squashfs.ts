@@ -5,15 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { failure, type Outcome, type Sink, spawnPiped } from "../system/process.ts";
 import { findProgram, requireProgram } from "../system/programs.ts";
-
-/** An image file being written. */
-export interface SquashfsWriter {
-  readonly write: (piece: Uint8Array) => Promise<void>;
-  /** Completes the file. @throws EnrootError Tool */
-  finish(): Promise<void>;
-  /** Stops, whatever is in the file. */
-  abandon(): Promise<void>;
-}
+import type { ArchiveOutput } from "./flattened-image.ts";
 
 /** Where to write, and how. */
 export interface SquashfsOptions {
@@ -71,7 +63,7 @@ export function squashfsCommand(options: SquashfsOptions): Command {
 }
 
 /** Starts to write an image file. @throws EnrootError Tool */
-export function openSquashfs(options: SquashfsOptions): SquashfsWriter {
+export function openSquashfs(options: SquashfsOptions): ArchiveOutput {
   const { argv, env } = squashfsCommand(options);
   const sink: Sink = spawnPiped({ argv, env });
   return {

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { hookEnvironment } from "../config/hook-environment.ts";
-import { planDescriptor } from "../config/plan-descriptor.ts";
 import { directSettings, overrideSettings, type Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
-import { log } from "../log.ts";
 import { environmentStep, mountStep } from "../runtime/arguments.ts";
 import { findConfigurationFiles } from "../runtime/configuration-files.ts";
-import { encodePlan, printPlan, type Step } from "../runtime/plan.ts";
 import { planStart, type Root } from "../runtime/start-plan.ts";
 import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { ensureDirectory } from "../system/directory.ts";
 import { requireProgram } from "../system/programs.ts";
 import { probeImage } from "./image-file.ts";
+import { deliverPlan } from "./plan-delivery.ts";
 import { type CheckedScript, findCommandScript, readScript } from "./start-script.ts";
 
 /** What `enroot start` is asked for. */
 export interface StartOptions {
   readonly settings: Settings;
-  readonly target: string;
+  /** A container's name or an image file; undefined: the script's directive ENROOT_ROOTFS says which. */
+  readonly target: string | undefined;
   readonly command: readonly string[];
   readonly config: string | undefined;
   readonly rc: string | undefined;
@@ -49,7 +48,7 @@ export async function startContainer(options: StartOptions): Promise<void> {
   const rc = options.rc === undefined ? undefined : findCommandScript(options.rc);
   const script = options.config === undefined ? undefined : readScript(options.config);
   const settings = effectiveSettings(options, script);
-  const root = await findRoot(options.target, settings);
+  const root = await findRoot(options.target ?? directedTarget(options, settings), settings);
   ensureDirectory(settings.runtimePath, "ENROOT_RUNTIME_PATH");
   const steps = planStart({
     settings,
@@ -63,7 +62,7 @@ export async function startContainer(options: StartOptions): Promise<void> {
     mounts,
     command: options.command,
   });
-  deliver(steps);
+  deliverPlan(steps);
 }
 
 /** The script's directives beat the environment, and the command line beats both. */
@@ -74,6 +73,14 @@ function effectiveSettings(
   const directed = script === undefined ? settings : directSettings(settings, script.text, script.name);
   const changes = new Map([...switches].map((name) => [switchSettings[name] ?? "", "y"]));
   return changes.size === 0 ? directed : overrideSettings(directed, changes);
+}
+
+function directedTarget({ config }: StartOptions, settings: Settings): string {
+  const target = settings.environment.get("ENROOT_ROOTFS");
+  if (target) return target;
+  throw new EnrootError("Usage", `Missing directive ENROOT_ROOTFS in ${config}`, {
+    hint: "add a line such as #ENROOT_ROOTFS=NAME",
+  });
 }
 
 async function findRoot(target: string, settings: Settings): Promise<Root> {
@@ -94,15 +101,4 @@ function imageRoot(file: string, settings: Settings): Root {
     ? undefined
     : requireProgram("fuse-overlayfs", "fuse-overlayfs");
   return { kind: "image", file, squashfuse, fuseOverlayfs };
-}
-
-function deliver(steps: readonly Step[]): void {
-  log.debug(`start plan:\n${printPlan(steps)}`);
-  const descriptor = planDescriptor();
-  if (descriptor === undefined) {
-    process.stdout.write(printPlan(steps));
-    return;
-  }
-  const plan = encodePlan(steps);
-  for (let at = 0; at < plan.length; ) at += writeSync(descriptor, plan, at);
 }

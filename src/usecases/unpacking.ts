@@ -59,14 +59,19 @@ interface Failure {
 }
 
 function explain({ file, outcome, lines, data }: Failure): EnrootError {
-  const space = /no space left on device|disk quota exceeded/i.exec(outcome.stderr)?.[0];
-  if (space) {
-    return new EnrootError("Tool", `Could not unpack ${file} in ${data}: ${space.toLowerCase()}`, {
-      hint: "free some, or set ENROOT_DATA_PATH to another file system",
-    });
-  }
+  const space = refuseSpace(outcome.stderr, file, data);
+  if (space) return space;
   if (outcome.signal) return new EnrootError("Tool", `Could not unpack ${file}: ended by ${outcome.signal}`);
   const words = lines.find((line) => /FATAL|Failed|corrupt/i.test(line)) ?? lines[0];
   const kind = /FATAL/.test(outcome.stderr) ? "Corrupt" : "Tool";
   return new EnrootError(kind, `Could not unpack ${file}: ${words ?? `return code ${outcome.status}`}`);
+}
+
+/** The error for a full disk, if that is what a program complains about. */
+export function refuseSpace(stderr: string, what: string, data: string): EnrootError | undefined {
+  const space = /no space left on device|disk quota exceeded/i.exec(stderr)?.[0];
+  if (space === undefined) return undefined;
+  return new EnrootError("Tool", `Could not unpack ${what} in ${data}: ${space.toLowerCase()}`, {
+    hint: "free some, or set ENROOT_DATA_PATH to another file system",
+  });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CommandSpec } from "../command.ts";
-import { refuse } from "./planned.ts";
+import { startContainer } from "../../usecases/start.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
 
 /** What `enroot batch` accepts. */
 export const spec: CommandSpec = {
@@ -13,4 +13,18 @@ root file system of its line "#ENROOT_ROOTFS=NAME|IMAGE". Serves as the interpre
   maxOperands: Number.POSITIVE_INFINITY,
 };
 
-export const run = refuse("batch");
+/** Writes the start plan that the launcher carries out. */
+export async function run(invocation: Invocation): Promise<number> {
+  const [config, ...command] = invocation.operands;
+  await startContainer({
+    settings: invocation.settings,
+    target: undefined,
+    command,
+    config,
+    rc: undefined,
+    mounts: [],
+    environment: [],
+    switches: new Set(),
+  });
+  return 0;
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CommandSpec } from "../command.ts";
-import { refuse } from "./planned.ts";
+import { executeInContainer } from "../../usecases/exec.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
 
 /** What `enroot exec` accepts. */
 export const spec: CommandSpec = {
@@ -19,4 +19,9 @@ export const spec: CommandSpec = {
   maxOperands: Number.POSITIVE_INFINITY,
 };
 
-export const run = refuse("exec");
+/** Writes the plan that the launcher carries out. */
+export async function run(invocation: Invocation): Promise<number> {
+  const [pid = "", ...command] = invocation.operands;
+  executeInContainer({ pid, command, environment: invocation.values("env") });
+  return 0;
+}

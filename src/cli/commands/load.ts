@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CommandSpec } from "../command.ts";
-import { refuse } from "./planned.ts";
+import { loadImage } from "../../usecases/load.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
 
 /** What `enroot load` accepts. */
 export const spec: CommandSpec = {
@@ -22,4 +22,15 @@ export const spec: CommandSpec = {
   sections: [{ title: "URI", lines: ["docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]"] }],
 };
 
-export const run = refuse("load");
+/** Loads the image. */
+export async function run(invocation: Invocation): Promise<number> {
+  const { settings, operands } = invocation;
+  await loadImage({
+    settings,
+    uri: operands[0] ?? "",
+    arch: invocation.value("arch"),
+    name: invocation.value("name"),
+    force: invocation.flag("force") || settings.forceOverride,
+  });
+  return 0;
+}

@@ -16,6 +16,8 @@ export interface Flattening {
   readonly time: number;
   /** Time of everything instead of its own. */
   readonly fixedTime: number | undefined;
+  /** The bits of modes that are kept. */
+  readonly modeMask: number;
 }
 
 /** Told of each member of a layer, with its place in it and a way to its data. */

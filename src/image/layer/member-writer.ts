@@ -23,17 +23,18 @@ export interface Writing {
   readonly data: TarReader["data"];
   /** A time that it gets instead of its own. */
   readonly fixedTime: number | undefined;
+  readonly modeMask: number;
 }
 
 /** Writes a member, with its data if it is a file. */
-export async function writeMember({ tar, entry, path, data, fixedTime }: Writing): Promise<void> {
+export async function writeMember({ tar, entry, path, data, fixedTime, modeMask }: Writing): Promise<void> {
   const runs = worthwhileHoles(entry);
   await tar.header({
     ...entry,
     ...(runs === undefined ? {} : { runs }),
     path: path === "" ? "./" : path,
     link: entry.type === "hardlink" ? splitPath(entry.link).join("/") : entry.link,
-    mode: usableMode(entry),
+    mode: usableMode(entry) & modeMask,
     mtime: fixedTime ?? entry.mtime,
     xattrs: keptAttributes(entry),
   });

@@ -50,7 +50,10 @@ export async function flatten(
   more: Partial<Flattening> = {},
 ): Promise<Flattened> {
   const sources = layers.map(layerOf);
-  const flattening = { layers: sources, added: [], workingDir: "/", time: 0, fixedTime: undefined, ...more };
+  const flattening = {
+    ...{ layers: sources, added: [], workingDir: "/", time: 0, fixedTime: undefined, modeMask: 0o7777 },
+    ...more,
+  };
   const gather = (into: Buffer[]) => async (piece: Uint8Array) => void into.push(Buffer.from(piece));
   const first: Buffer[] = [];
   const exact: Buffer[] = [];

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What import and load share: an image's layers on their way into one file or one directory.
+import type { Settings } from "../config/settings.ts";
+import { EnrootError } from "../errors.ts";
+import type { ImageSource } from "../image/image-source.ts";
+import { writeExact, writeFirst } from "../image/layer/flatten.ts";
+import type { Flattening } from "../image/layer/flattening.ts";
+import type { ArchiveSink } from "../image/layer/tar-writer.ts";
+import { addedFiles, workingDirectory } from "../image/rootfs-files.ts";
+import { log } from "../log.ts";
+import { openImage } from "../registry/source.ts";
+import { abortSignal } from "../system/signals.ts";
+import { openLayerFiles } from "./layer-files.ts";
+import { openProgress, type ProgressDisplay } from "./progress.ts";
+
+/** What takes an archive of the whole image. */
+export interface ArchiveOutput {
+  /** Resolves once the piece is needed no more. @throws EnrootError Tool */
+  readonly write: ArchiveSink;
+  /** Completes what is made of it. @throws EnrootError Tool */
+  finish(): Promise<void>;
+  /** Stops, whatever has been made. */
+  abandon(): Promise<void>;
+}
+
+/** An image, and where it goes. */
+export interface ImageWriting {
+  readonly image: ImageSource;
+  readonly settings: Settings;
+  readonly progress: ProgressDisplay;
+  /** Bits of modes that are kept; all without it. */
+  readonly modeMask?: number;
+  /** Starts an output. */
+  open(): ArchiveOutput;
+  /** Takes away what an abandoned output has left. */
+  clear(): Promise<void>;
+}
+
+/** An image that is wanted, and for which architecture. */
+export interface WantedImage {
+  readonly uri: string;
+  /** OCI name. */
+  readonly arch: string;
+  readonly settings: Settings;
+}
+
+/** Opens an image, shows how its download goes, and lets go of it in the end. @throws EnrootError */
+export async function withImage(
+  { uri, arch, settings }: WantedImage,
+  use: (image: ImageSource, progress: ProgressDisplay) => Promise<void>,
+): Promise<void> {
+  const progress = openProgress();
+  const image = await openImage({ uri, arch, settings, signal: abortSignal(), onProgress: progress.fetched });
+  try {
+    await use(image, progress);
+  } finally {
+    progress.finish();
+    await image.close();
+  }
+}
+
+/**
+ * Writes the image as one archive: once, or a second time when the layers turn out to refer to each other.
+ * @throws EnrootError Corrupt, Registry, Tool
+ */
+export async function writeFlattened({
+  image,
+  settings,
+  progress,
+  modeMask = 0o7777,
+  ...output
+}: ImageWriting): Promise<void> {
+  const files = openLayerFiles(image, settings);
+  const flattening: Flattening = {
+    layers: files.sources,
+    added: addedFiles(image.config, image.uri),
+    workingDir: workingDirectory(image.config),
+    time: timeOf(image, settings),
+    fixedTime: fixedTimeOf(settings),
+    modeMask,
+  };
+  const watch = (write: ArchiveSink): ArchiveSink => {
+    return (piece) => {
+      progress.written(files.progress());
+      return write(piece);
+    };
+  };
+  const first = await attempt(output.open(), {
+    write: (sink) => writeFirst(flattening, watch(sink)),
+    isGood: ({ exact }) => exact,
+  });
+  if (first.exact) return;
+  log.debug("layers refer to each other: writing the image once more");
+  await output.clear();
+  files.restart();
+  await attempt(output.open(), {
+    write: (sink) => writeExact(flattening, first, watch(sink)),
+    isGood: () => true,
+  });
+}
+
+interface Attempt<T> {
+  readonly write: (sink: ArchiveSink) => Promise<T>;
+  readonly isGood: (result: T) => boolean;
+}
+
+async function attempt<T>(output: ArchiveOutput, { write, isGood }: Attempt<T>): Promise<T> {
+  try {
+    const result = await write(output.write);
+    await (isGood(result) ? output.finish() : output.abandon());
+    return result;
+  } catch (error) {
+    await output.abandon();
+    throw error;
+  }
+}
+
+/** Time of what has none of its own, in seconds after 1970: when the image was made. */
+export function timeOf(image: ImageSource, settings: Settings): number {
+  const fixed = fixedTimeOf(settings);
+  const created = Date.parse(image.config.created ?? "");
+  if (fixed !== undefined || Number.isNaN(created)) return fixed ?? 0;
+  return Math.min(0xffffffff, Math.max(0, Math.floor(created / 1000)));
+}
+
+/** SOURCE_DATE_EPOCH, the time of everything (reproducible-builds.org). @throws EnrootError Usage */
+export function fixedTimeOf(settings: Settings): number | undefined {
+  const text = settings.environment.get("SOURCE_DATE_EPOCH");
+  if (!text) return undefined;
+  const time = Number(text);
+  if (/^\d+$/.test(text) && time <= 0xffffffff) return time;
+  throw new EnrootError("Usage", `Invalid SOURCE_DATE_EPOCH: ${text}`);
+}

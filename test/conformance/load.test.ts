@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// load: an image straight into a container.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { imageRegistry, type Tree, treeOf } from "../fixtures/index.ts";
+import { processesOf, type Registry, sandbox, testUser, until } from "../harness/index.ts";
+import { refusal } from "./refusal.ts";
+import { files } from "./surroundings.ts";
+
+const { uid } = testUser();
+let registry: Registry;
+
+beforeAll(async () => {
+  registry = await imageRegistry(["small", "odd", "medium", "multi"]);
+}, 600_000);
+
+afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]();
+});
+
+// The root directory's time and size are of whatever was made in it last.
+function content(tree: Tree): Tree {
+  return Object.fromEntries(Object.entries(tree).filter(([path]) => path !== "."));
+}
+
+describe.each(["test/small:latest", "test/odd:latest", "test/odd:mixed", "test/medium:latest"])(
+  "%s",
+  (image) => {
+    test("gives what import and create give", async () => {
+      await using box = await sandbox({ env: registry.env });
+      await box.ok(["load", "-n", "loaded", registry.uri(image)]);
+      await box.ok(["import", "-o", "image.sqsh", registry.uri(image)]);
+      await box.ok(["create", "-n", "created", "image.sqsh"]);
+      const [loaded, created] = await Promise.all(
+        ["loaded", "created"].map((name) => treeOf(join(box.data, name))),
+      );
+      expect(content(loaded ?? {})).toEqual(content(created ?? {}));
+      expect((await readdir(box.data)).sort()).toEqual(["created", "loaded"]);
+      expect(await files(box, box.temp)).toBe("");
+    }, 300_000);
+  },
+);
+
+test("the default name is that of an import, and the container runs", async () => {
+  await using box = await sandbox({ env: registry.env });
+  await box.ok(["load", registry.uri("test/small:latest")]);
+  expect(await readdir(box.data)).toEqual(["test+small+latest"]);
+  expect(await box.ok(["start", "test+small+latest", "sh", "-c", "echo started"])).toBe("started\n");
+});
+
+test("a container of that name stays without force and goes with it", async () => {
+  await using box = await sandbox({ env: registry.env });
+  await box.ok(["load", "-n", "box", registry.uri("test/small")]);
+  await box.run(["sh", "-c", "echo > box/mark"], { cwd: box.data });
+  expect(refusal(await box.enroot(["load", "-n", "box", registry.uri("test/small")]))).toContain(
+    "already exists",
+  );
+  expect(await readdir(join(box.data, "box"))).toContain("mark");
+  await box.ok(["load", "--force", "-n", "box", registry.uri("test/small")]);
+  expect(await readdir(join(box.data, "box"))).not.toContain("mark");
+});
+
+test.each([
+  ["no image of that name", ["load", "docker://127.0.0.1:1#test/none"]],
+  ["no URI", ["load", "test/small"]],
+  ["a name with a slash", ["load", "-n", "a/b", "docker://test/small"]],
+  ["an unknown architecture", ["load", "-a", "vax", "docker://test/small"]],
+])("%s is refused and leaves nothing", async (_, args) => {
+  await using box = await sandbox({ env: registry.env });
+  refusal(await box.enroot(args));
+  expect(await readdir(box.data)).toEqual([]);
+});
+
+test.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])(
+  "%s ends it without a trace",
+  async (signal) => {
+    await using box = await sandbox({ env: registry.env });
+    const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
+    await until("the first files", async () => (await files(box, box.data)).includes("/"));
+    child.kill(signal);
+    expect(await child.exited).toMatchObject({ status: null, signal });
+    expect(await readdir(box.data)).toEqual([]);
+    expect(await files(box, box.temp)).toBe("");
+  },
+  60_000,
+);
+
+test("what a killed load has left goes with the next one", async () => {
+  await using box = await sandbox({ env: registry.env });
+  const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
+  await until("the first files", async () => (await files(box, box.data)).includes("/"));
+  child.kill("SIGKILL");
+  await child.exited;
+  await until("the end of its programs", async () => (await processesOf(uid, box.root)).length === 0);
+  expect(await box.ok(["list"])).toBe("");
+  await box.ok(["load", "-n", "box", registry.uri("test/small")]);
+  expect(await readdir(box.data)).toEqual(["box"]);
+}, 60_000);
