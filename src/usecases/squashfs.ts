@@ -41,8 +41,8 @@ function tar2sqfs(program: string, { path, settings, time }: SquashfsOptions): C
  */
 function mksquashfs(program: string, own: readonly string[], options: SquashfsOptions): Command {
   const { path, settings, time } = options;
+  const bounds = mksquashfsBounds(settings);
   const timed = own.some((word) => /^-(all-time|fstime|inode-time|mkfs-time|root-time)$/.test(word));
-  const bounds = ["-processors", String(settings.maxProcessors), "-mem", "128M"];
   const fixed = ["-tar", "-noappend", "-all-root", "-root-mode", "0755", "-no-progress", "-quiet"];
   return {
     // What the user wants comes last, and wins.
@@ -51,15 +51,28 @@ function mksquashfs(program: string, own: readonly string[], options: SquashfsOp
   };
 }
 
+/** What the user wants of mksquashfs; undefined: nothing in particular. */
+export function ownOptions({ squashOptions }: Settings): string[] | undefined {
+  return squashOptions?.split(/\s+/).filter((word) => word !== "");
+}
+
+/** What mksquashfs does when nothing else is wanted. */
+export const mksquashfsDefaults = ["-comp", "zstd", "-Xcompression-level", "1", "-exit-on-error"] as const;
+
+/** Processors and memory that mksquashfs may take. */
+export function mksquashfsBounds(settings: Settings): string[] {
+  return ["-processors", String(settings.maxProcessors), "-mem", "128M"];
+}
+
 /** The program that writes images with these settings. @throws EnrootError Tool naming the package to install */
 export function squashfsCommand(options: SquashfsOptions): Command {
-  const own = options.settings.squashOptions?.split(/\s+/).filter((word) => word !== "");
+  const own = ownOptions(options.settings);
   if (own !== undefined) return mksquashfs(requireProgram("mksquashfs", "squashfs-tools"), own, options);
   const preferred = findProgram("tar2sqfs");
   if (preferred !== undefined) return tar2sqfs(preferred, options);
   const other = findProgram("mksquashfs");
   if (other === undefined) return tar2sqfs(requireProgram("tar2sqfs", "squashfs-tools-ng"), options);
-  return mksquashfs(other, ["-comp", "zstd", "-Xcompression-level", "1", "-exit-on-error"], options);
+  return mksquashfs(other, mksquashfsDefaults, options);
 }
 
 /** Starts to write an image file. @throws EnrootError Tool */
@@ -82,10 +95,11 @@ export function openSquashfs(options: SquashfsOptions): ArchiveOutput {
   };
 }
 
-function explain(
+/** The error for a program that could not write an image file. */
+export function explain(
   program: string,
   outcome: Omit<Outcome, "stdout">,
-  { target, settings }: SquashfsOptions,
+  { target, settings }: Pick<SquashfsOptions, "target" | "settings">,
 ): EnrootError {
   const { stderr } = outcome;
   if (/no space left|disk quota|file too large/i.test(stderr)) {

@@ -59,21 +59,6 @@ test("version prints the version alone", async () => {
   expect(await box.ok(["version"])).toBe(`${version}\n`);
 });
 
-describe("commands to come", () => {
-  test.each([
-    [["batch", "conf"]],
-    [["bundle", "-a", "-o", "x", "image"]],
-    [["exec", "-e", "A=1", "1", "true"]],
-    [["export", "-f", "--output=x", "name"]],
-    [["load", "-n", "x", "docker://ubuntu"]],
-  ])("%j: one error line", async (args) => {
-    await using box = await sandbox();
-    const result = await box.enroot(args);
-    expect(result).toMatchObject({ status: 1, stdout: "" });
-    expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
-  });
-});
-
 test("an error is one line without a stack", async () => {
   await using box = await sandbox();
   const result = await box.enroot(["create", "/no/such\nfile"]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CommandSpec } from "../command.ts";
-import { refuse } from "./planned.ts";
+import { exportContainer } from "../../usecases/export.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
 
 /** What `enroot export` accepts. */
 export const spec: CommandSpec = {
@@ -16,4 +16,14 @@ export const spec: CommandSpec = {
   maxOperands: 1,
 };
 
-export const run = refuse("export");
+/** Writes the image. */
+export async function run({ settings, flag, value, operands }: Invocation): Promise<number> {
+  await exportContainer({
+    settings,
+    name: operands[0] ?? "",
+    output: value("output"),
+    format: value("format"),
+    force: flag("force") || settings.forceOverride,
+  });
+  return 0;
+}
