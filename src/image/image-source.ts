@@ -2,14 +2,24 @@
 import type { Digest } from "./digest.ts";
 import type { ImageConfig } from "./oci-config.ts";
 
-/** One layer of an image as its manifest describes it. */
-export interface LayerDescriptor {
-  /** Digest of the bytes on the wire (compressed). */
-  readonly digest: Digest;
+/** How large a layer is as it comes. */
+export interface LayerBytes {
   /** Size in bytes on the wire. */
   readonly size: number;
+}
+
+/** One layer of an image as its manifest describes it. */
+export interface LayerDescriptor extends LayerBytes {
+  /** Digest of the bytes on the wire (compressed). */
+  readonly digest: Digest;
   /** Media type as written; the real compression is recognised from the content. */
   readonly mediaType: string;
+}
+
+/** Where the bytes of a layer are: a file, or a part of one. */
+export interface LayerFile {
+  readonly path: string;
+  readonly part?: { readonly offset: number; readonly size: number };
 }
 
 /** One image chosen for one architecture, its blobs on their way into the local cache. */
@@ -21,12 +31,12 @@ export interface ImageSource {
   readonly configDigest: Digest;
   readonly config: ImageConfig;
   /** Bottom layer first. */
-  readonly layers: readonly LayerDescriptor[];
+  readonly layers: readonly LayerBytes[];
   /**
-   * Resolves with the path of layer `index` (0: bottom), complete and verified against its digest.
+   * Resolves with the place of layer `index` (0: bottom), complete and verified against its digest, if it has one.
    * All layers are fetched at once, up to the connection limit; callers may ask in any order.
    */
-  layerFile(index: number): Promise<string>;
+  layerFile(index: number): Promise<LayerFile>;
   /** Stops what is still being fetched and removes partial files of this process. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -66,6 +66,12 @@ export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
   };
 }
 
+/** Compares an image's layers with its configuration. @throws EnrootError Corrupt when they are not as many */
+export function checkLayers(count: number, diffIds: readonly DiffId[], what: string): void {
+  if (count === diffIds.length) return;
+  throw new EnrootError("Corrupt", `Image has ${count} layers but ${diffIds.length} layer digests: ${what}`);
+}
+
 function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));

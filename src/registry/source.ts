@@ -30,7 +30,10 @@ function schemeOf(uri: string): string {
 
 function refuseScheme(uri: string): EnrootError {
   const scheme = schemeOf(uri);
-  if (["dockerd", "podman", "zfs"].includes(scheme)) {
+  if (["dockerd", "podman"].includes(scheme)) {
+    return new EnrootError("Unsupported", `Images of ${scheme}:// have no manifest digest: ${uri}`);
+  }
+  if (scheme === "zfs") {
     return new EnrootError("Unsupported", `Not in this version: ${scheme}://`);
   }
   const name = withoutPassword(uri.replace(/^([a-z]+:\/*)?/i, "docker://"));
@@ -44,7 +47,10 @@ function refuseScheme(uri: string): EnrootError {
  * @throws EnrootError Usage, NotFound, Registry, Corrupt, Unsupported
  */
 export async function openImage(request: ImageRequest): Promise<ImageSource> {
-  if (schemeOf(request.uri) !== "docker") throw refuseScheme(request.uri);
+  const scheme = schemeOf(request.uri);
+  if (scheme === "dockerd" || scheme === "podman")
+    return (await import("./engine/engine-image.ts")).openEngineImage(scheme, request);
+  if (scheme !== "docker") throw refuseScheme(request.uri);
   return (await import("./docker/docker-image.ts")).openDockerImage(request);
 }
 

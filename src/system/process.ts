@@ -105,6 +105,28 @@ export async function runSilent(
   return { status, signal: signalName(child.signalCode), stderr: await stderr };
 }
 
+/** A program whose output becomes a file. */
+export interface FileCommand {
+  readonly argv: Command["argv"];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the file; it is there. */
+  readonly output: string;
+}
+
+/** Runs a program that writes bulk data: it goes to a file without passing through us. @throws EnrootError Tool */
+export async function runToFile({ argv, env, output }: FileCommand): Promise<Omit<Outcome, "stdout">> {
+  const child = Bun.spawn([...argv], {
+    env: { ...env },
+    stdin: "ignore",
+    stdout: Bun.file(output),
+    stderr: "pipe",
+    signal: abortSignal(),
+  });
+  const stderr = readTail(child.stderr);
+  const status = await awaitChild(child.exited);
+  return { status, signal: signalName(child.signalCode), stderr: await stderr };
+}
+
 /** A running program that bulk data is written to. */
 export interface Sink {
   /** Resolves when the program has taken enough that more may follow. @throws EnrootError Tool once it has ended */

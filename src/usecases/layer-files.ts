@@ -32,13 +32,14 @@ export function openLayerFiles(image: ImageSource, settings: Settings): LayerFil
     const diffId = image.config.diffIds[index];
     if (diffId === undefined) throw new EnrootError("Corrupt", `No digest for layer ${index}: ${image.uri}`);
     const open = async (): ReturnType<LayerSource["open"]> => {
-      const path = await image.layerFile(index);
-      const head = headOf(path);
+      const { path, part } = await image.layerFile(index);
+      const head = headOf(path, part?.offset ?? 0);
       opened.push(index);
       current = undefined;
-      if (unpacker !== undefined && compressionOf(head) === "gzip")
+      if (unpacker !== undefined && part === undefined && compressionOf(head) === "gzip")
         return { blob: Readable.from(readThrough([unpacker, "-d", "-c"], path)), head: Buffer.alloc(0) };
-      current = createReadStream(path, { highWaterMark: 1 << 20 });
+      const range = part && { start: part.offset, end: part.offset + part.size - 1 };
+      current = createReadStream(path, { highWaterMark: 1 << 20, ...range });
       return { blob: current, head };
     };
     return { diffId, open };
@@ -62,12 +63,12 @@ export function openLayerFiles(image: ImageSource, settings: Settings): LayerFil
   };
 }
 
-/** First bytes of a file: enough to tell how it is compressed. */
-function headOf(path: string): Buffer {
+/** First bytes of a layer: enough to tell how it is compressed. */
+function headOf(path: string, offset: number): Buffer {
   const head = Buffer.alloc(8);
   const fd = openSync(path, "r");
   try {
-    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
+    return head.subarray(0, readSync(fd, head, 0, head.length, offset));
   } finally {
     closeSync(fd);
   }

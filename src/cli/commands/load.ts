@@ -19,7 +19,16 @@ export const spec: CommandSpec = {
   ],
   minOperands: 1,
   maxOperands: 1,
-  sections: [{ title: "URI", lines: ["docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]"] }],
+  sections: [
+    {
+      title: "URI",
+      lines: [
+        "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]  an image in a registry",
+        "dockerd://IMAGE[:TAG]                            an image of the Docker daemon",
+        "podman://IMAGE[:TAG]                             an image of Podman",
+      ],
+    },
+  ],
 };
 
 /** Loads the image. */

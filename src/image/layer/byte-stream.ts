@@ -13,6 +13,8 @@ export interface ByteStream {
   upTo(count: number): Promise<void>;
   /** Reads to the end and drops what comes. */
   drain(): Promise<void>;
+  /** How many bytes have been taken. */
+  position(): number;
 }
 
 function truncated(): EnrootError {
@@ -23,12 +25,14 @@ function truncated(): EnrootError {
 export function openByteStream(chunks: AsyncIterable<Uint8Array>): ByteStream {
   const source = chunks[Symbol.asyncIterator]();
   let held: Buffer = Buffer.alloc(0);
+  let received = 0;
 
   const more = async (): Promise<boolean> => {
     const next = await source.next();
     if (next.done) return false;
     const { buffer, byteOffset, byteLength } = next.value;
     held = Buffer.from(buffer, byteOffset, byteLength);
+    received += byteLength;
     return true;
   };
   const take = (count: number): Buffer => {
@@ -78,5 +82,6 @@ export function openByteStream(chunks: AsyncIterable<Uint8Array>): ByteStream {
       do held = Buffer.alloc(0);
       while (await more());
     },
+    position: () => received - held.length,
   };
 }

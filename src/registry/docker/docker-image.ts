@@ -6,7 +6,7 @@ import { EnrootError } from "../../errors.ts";
 import { type Digest, digestOf, isDigest } from "../../image/digest.ts";
 import type { ImageSource, LayerDescriptor } from "../../image/image-source.ts";
 import { type Manifest, parseManifest, selectPlatform } from "../../image/manifest.ts";
-import { configLimit, parseImageConfig } from "../../image/oci-config.ts";
+import { checkLayers, configLimit, parseImageConfig } from "../../image/oci-config.ts";
 import { canonicalUri, parseReference, referenceOf } from "../../image/reference.ts";
 import { log } from "../../log.ts";
 import { openHttp } from "../../system/http.ts";
@@ -79,7 +79,7 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
   if (image.config.size > configLimit)
     throw new EnrootError("Corrupt", `Image configuration is too large: ${what}`);
   const config = parseImageConfig(await readConfig(downloads, image.config), what);
-  checkLayers(image.layers, config.diffIds, what);
+  checkLayers(image.layers.length, config.diffIds, what);
   if (config.architecture !== "" && config.architecture !== arch) {
     log.warn(`Image architecture doesn't match the requested one: ${config.architecture} != ${arch}`);
   }
@@ -90,7 +90,7 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
     configDigest: image.config.digest,
     config,
     layers: image.layers,
-    layerFile: (index) => files[index] ?? Promise.reject(new RangeError(`no layer ${index}`)),
+    layerFile: async (index) => ({ path: await (files[index] ?? noLayer(index)) }),
     close: async () => {
       stop.abort(new Error("not needed any more"));
       await downloads.settled();
@@ -98,18 +98,13 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
   };
 }
 
+function noLayer(index: number): never {
+  throw new RangeError(`no layer ${index}`);
+}
+
 /** The configuration's bytes, which are those of its digest even where others may write to the cache. */
 async function readConfig(downloads: Downloads, blob: LayerDescriptor): Promise<Uint8Array> {
   const bytes = readFileSync(await downloads.obtain(blob));
   if (digestOf(bytes) === blob.digest) return bytes;
   throw new EnrootError("Corrupt", `The image configuration ${blob.digest} changed in the cache`);
-}
-
-function checkLayers(layers: readonly LayerDescriptor[], diffIds: readonly Digest[], what: string): void {
-  if (layers.length !== diffIds.length) {
-    throw new EnrootError(
-      "Corrupt",
-      `Image has ${layers.length} layers but ${diffIds.length} layer digests: ${what}`,
-    );
-  }
 }

@@ -5,6 +5,8 @@ import {
   canonicalUri,
   defaultName,
   dockerHub,
+  imageName,
+  parseEngineReference,
   parseReference,
   referenceOf,
   withoutPassword,
@@ -138,5 +140,28 @@ describe("what is none", () => {
     expect(refusal("docker://bob:pw@X").message).not.toContain("pw");
     expect(withoutPassword("docker://bob:pw@quay.io#x")).toBe("docker://bob@quay.io#x");
     expect(withoutPassword(`docker://x:1@${digest}`)).toBe(`docker://x:1@${digest}`);
+  });
+});
+
+describe("an engine's reference", () => {
+  test.each([
+    ["dockerd://ubuntu", "ubuntu", "ubuntu"],
+    ["dockerd://me/box:1", "me/box:1", "me+box+1"],
+    ["podman://localhost/me/box:1.2_3", "localhost/me/box:1.2_3", "localhost+me+box+1.2_3"],
+    ["podman://h:5000/a/b", "h:5000/a/b", "h+5000+a+b"],
+  ])("%s", (uri, image, name) => {
+    expect(parseEngineReference(uri)).toBe(image);
+    expect(imageName(uri)).toBe(name);
+  });
+
+  test.each([
+    "dockerd://",
+    "dockerd://--help",
+    "podman://a b",
+    "dockerd://a;id",
+    "podman://a\n",
+    "dockerd:a",
+  ])("%j is refused", (uri) => {
+    expect(() => parseEngineReference(uri)).toThrow(`Invalid image reference: ${uri}`);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { environmentStep, mountStep } from "../../../src/runtime/arguments.ts";
+import { environmentStep, mountStep, variableStep } from "../../../src/runtime/arguments.ts";
 
 describe("--env", () => {
   test.each([
@@ -14,6 +14,21 @@ describe("--env", () => {
 
   test.each(["", "=1", "1A=2", "A B=1", "A-B", "A=1\nB=2", "A\n", "Ä=1"])("refuses %j", (option) => {
     expect(() => environmentStep(option)).toThrow(`Invalid argument: ${option}`);
+  });
+});
+
+describe("--env of exec", () => {
+  test.each([
+    ["A=1", ["variable", "A", "1"]],
+    ["A=", ["variable", "A", ""]],
+    ["A=b=\nc", ["variable", "A", "b=\nc"]],
+    ["HOME", ["variable", "HOME"]],
+  ])("%j", (option, step) => {
+    expect<readonly string[]>(variableStep(option)).toEqual(step);
+  });
+
+  test.each(["", "=1", "1A=2", "A B=1", "A-B", "A\n"])("refuses %j", (option) => {
+    expect(() => variableStep(option)).toThrow(`Invalid argument: ${option}`);
   });
 });
 
