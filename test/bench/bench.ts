@@ -5,8 +5,15 @@
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { imageRegistry } from "../fixtures/index.ts";
-import { enrootBinary, host, type Registry, type Sandbox, sandbox } from "../harness/index.ts";
-import { bareConfiguration, createFloor, importFloors, startFloor } from "./floors.ts";
+import { enrootBinary, host, type Registry, type Sandbox, sandbox, until } from "../harness/index.ts";
+import {
+  bareConfiguration,
+  createFloor,
+  exportFloor,
+  importFloors,
+  loadFloor,
+  startFloor,
+} from "./floors.ts";
 import { type Cost, measure, sum } from "./measure.ts";
 import { heading, report } from "./report.ts";
 
@@ -26,7 +33,24 @@ async function benchImport(box: Sandbox, registry: Registry, image: string): Pro
   const least = sum(Object.values(local));
   report("import, cold", cold, sum([fetch, least]));
   report("import, warm", warm, least);
+  const tar = await loadFloor(box, file);
+  report("  floor: tar x, flattened", tar);
+  const load = await measure(box, [enroot, "load", "-n", "l", registry.uri(image)], { watch: box.temp });
+  report("load, warm", load, tar);
+  report("  against the layers too", load, sum([tar, floors.sha256, floors.decompress]));
+  await box.ok(["remove", "-f", "l"]);
   return file;
+}
+
+async function benchExec(box: Sandbox): Promise<void> {
+  const running = box.start(["start", "c", "sh", "-c", "echo up; exec sleep 600"]);
+  await until("the container", async () => running.stdout().includes("up"));
+  report(
+    "exec PID true",
+    await measure(box, [enroot, "exec", String(running.pid), "true"], { times: often }),
+  );
+  running.kill("SIGKILL");
+  await running.exited;
 }
 
 async function benchContainer(box: Sandbox, file: string): Promise<void> {
@@ -41,6 +65,9 @@ async function benchContainer(box: Sandbox, file: string): Promise<void> {
   report("start NAME true", await start({}, "c"), floor);
   report("start NAME true, no hooks", await start(bare, "c"), floor);
   report("start IMAGE true", await start({}, file), floor);
+  await benchExec(box);
+  const exporting = [enroot, "export", "-o", join(box.work, "exported.sqsh"), "c"];
+  report("export", await measure(box, exporting, { watch: box.temp }), await exportFloor(box, "c"));
   report("list", await measure(box, [enroot, "list"], { times: often }));
   report("list --fancy", await measure(box, [enroot, "list", "--fancy"], { times: often }));
   report("remove", await measure(box, [enroot, "remove", "-f", "c"]));

@@ -69,6 +69,25 @@ async function squashfs(box: Sandbox, file: string): Promise<Cost> {
   return cost;
 }
 
+/** Measures unpacking an archive of the flattened image into a directory: what no load can do without. */
+export async function loadFloor(box: Sandbox, file: string): Promise<Cost> {
+  const tar = join(box.temp, "flat.tar");
+  const target = join(box.temp, "loaded");
+  await box.run(["sh", "-c", 'sqfs2tar "$1" > "$2"; mkdir "$3"', "sh", file, tar, target]);
+  const cost = await measure(box, ["tar", "--no-same-owner", "-C", target, "-xf", tar]);
+  await box.run(["rm", "-rf", tar, target]);
+  return cost;
+}
+
+/** Measures packing a container's root file system. */
+export async function exportFloor(box: Sandbox, name: string): Promise<Cost> {
+  const file = join(box.temp, "packed.sqsh");
+  const options = ["-comp", "zstd", "-Xcompression-level", "1", "-all-root", "-quiet", "-no-progress"];
+  const cost = await measure(box, ["mksquashfs", join(box.data, name), file, ...options]);
+  await box.run(["rm", file]);
+  return cost;
+}
+
 /** Measures unpacking an image into a directory. */
 export async function createFloor(box: Sandbox, file: string): Promise<Cost> {
   const target = join(box.temp, "unpacked");
