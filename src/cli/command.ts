@@ -20,7 +20,13 @@ export interface CommandSpec {
   readonly minOperands: number;
   readonly maxOperands: number;
   /** Further parts of the usage: a title and its lines. */
-  readonly sections?: readonly { readonly title: string; readonly lines: readonly string[] }[];
+  readonly sections?: readonly UsageSection[];
+}
+
+/** A part of a usage. */
+export interface UsageSection {
+  readonly title: string;
+  readonly lines: readonly string[];
 }
 
 /** A command line that fits its grammar. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loadImage } from "../../usecases/load.ts";
 import type { CommandSpec, Invocation } from "../command.ts";
+import { imageUris } from "../image-uris.ts";
 
 /** What `enroot load` accepts. */
 export const spec: CommandSpec = {
@@ -19,16 +20,7 @@ export const spec: CommandSpec = {
   ],
   minOperands: 1,
   maxOperands: 1,
-  sections: [
-    {
-      title: "URI",
-      lines: [
-        "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]  an image in a registry",
-        "dockerd://IMAGE[:TAG]                            an image of the Docker daemon",
-        "podman://IMAGE[:TAG]                             an image of Podman",
-      ],
-    },
-  ],
+  sections: [imageUris],
 };
 
 /** Loads the image. */
