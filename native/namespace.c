@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "standin.h"
 
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
@@ -124,85 +125,16 @@ bring_loopback_up(void)
 		die_errno("Could not bring the loopback interface up");
 }
 
-/* Set once before signals can arrive; a handler can reach it in no other way. */
-static volatile sig_atomic_t forward_to;
-
-static void
-forward_signal(int signal_number)
-{
-	if (forward_to > 0)
-		(void)kill((pid_t)forward_to, signal_number);
-}
-
-/* Ends as the child did: with its status, or by its signal. */
-static noreturn void
-end_like(int status)
-{
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	sigset_t set;
-
-	if (number == 0)
-		exit(WEXITSTATUS(status));
-	/* A dump of this process would be of no use, and would replace the child's. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)signal(number, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-	(void)raise(number);
-	exit(128 + number);
-}
-
-static noreturn void
-wait_like(pid_t child)
-{
-	int status;
-
-	for (;;) {
-		if (retry_eintr(waitpid(child, &status, WUNTRACED)) < 0)
-			die_errno("Could not wait for the container");
-		if (!WIFSTOPPED(status))
-			end_like(status);
-		/* Shells see the container stopped, and wake it by waking us. */
-		(void)raise(SIGSTOP);
-		(void)kill(child, SIGCONT);
-	}
-}
-
 /* The child goes on in the new PID namespace; the parent stays behind as its stand-in. */
 static pid_t
 fork_into_namespace(void)
 {
-	struct sigaction action = {.sa_handler = forward_signal, .sa_flags = SA_RESTART};
-	struct sigaction old_term, old_int;
-	int channel[2];
-	pid_t child, parent = getpid();
+	int status;
+	pid_t pid = standin_fork(&status);
 
-	if (pipe2(channel, O_CLOEXEC) < 0)
-		die_errno("Could not create a pipe");
-	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGTERM, &action, &old_term) < 0 || sigaction(SIGINT, &action, &old_int) < 0)
-		die_errno("Could not handle signals");
-	if ((child = fork()) < 0)
-		die_errno("Could not fork");
-	if (child > 0) {
-		forward_to = child;
-		if (write_all(channel[1], &child, sizeof(child)) < 0)
-			die_errno("Could not write to a pipe");
-		close(channel[0]);
-		close(channel[1]);
-		wait_like(child);
-	}
-	(void)sigaction(SIGTERM, &old_term, NULL);
-	(void)sigaction(SIGINT, &old_int, NULL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		die_errno("Could not tie the container to its parent");
-	close(channel[1]);
-	/* Its own number as the parent sees it; the end of the pipe instead means that the parent is gone. */
-	if (retry_eintr(read(channel[0], &parent, sizeof(parent))) != (ssize_t)sizeof(parent))
-		exit(EXIT_FAILURE);
-	close(channel[0]);
-	return parent;
+	if (pid == 0)
+		standin_end(status);
+	return pid;
 }
 
 pid_t

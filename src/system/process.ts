@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Child processes: argv arrays, an explicit environment, no shell. execa costs 12 ms and is loaded when one is started.
 // Every child ends when the process is told to (signals.ts).
+import { closeSync, openSync } from "node:fs";
 import { basename } from "node:path";
 import { EnrootError } from "../errors.ts";
 import { describeErrno } from "./errno.ts";
@@ -137,9 +138,21 @@ export interface Sink {
   kill(): Promise<void>;
 }
 
+/** A program that bulk data is written to. */
+export interface PipedCommand extends Omit<Command, "input" | "showProgress"> {
+  /** A file that what it writes is added to; without one that is dropped. */
+  readonly output?: string;
+}
+
 /** Starts a program that reads bulk data from us: nothing is held beyond one pipe's worth. @throws EnrootError Tool */
-export function spawnPiped({ argv, env, cwd }: Omit<Command, "input" | "showProgress">): Sink {
-  const child = startPiped(argv, { env: helperEnvironment(env), ...(cwd === undefined ? {} : { cwd }) });
+export function spawnPiped({ argv, env, cwd, output }: PipedCommand): Sink {
+  const stdout = output === undefined ? undefined : openSync(output, "a");
+  const child = startPiped(argv, {
+    env: helperEnvironment(env),
+    stdout: stdout ?? "ignore",
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  if (stdout !== undefined) closeSync(stdout);
   const stderr = readTail(child.stderr);
   const exit = awaitChild(child.exited);
   const outcome = async (): Promise<Omit<Outcome, "stdout">> => {
@@ -197,12 +210,14 @@ export async function* readThrough(argv: Command["argv"], file: string): AsyncGe
   }
 }
 
-function startPiped(argv: Command["argv"], options: { env: Record<string, string>; cwd?: string }) {
+function startPiped(
+  argv: Command["argv"],
+  options: { env: Record<string, string>; stdout: number | "ignore"; cwd?: string },
+) {
   try {
     return Bun.spawn([...argv], {
       ...options,
       stdin: "pipe",
-      stdout: "ignore",
       stderr: "pipe",
       signal: abortSignal(),
     });

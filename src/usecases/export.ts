@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstatSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { log, openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { scratchFile } from "../system/scratch.ts";
+import { refuseOutput } from "./output-file.ts";
 import { requirePacker, writeTree } from "./tree-squashfs.ts";
 
 /** What `enroot export` is asked for. */
@@ -49,14 +49,4 @@ function checkFormat(format: string): void {
   throw new EnrootError("Unsupported", "Only the ZFS store has images of format zfs", {
     hint: "use --format sqsh or ENROOT_STORAGE_BACKEND=zfs",
   });
-}
-
-function refuseOutput(target: string, force: boolean): void {
-  const there = lstatSync(target, { throwIfNoEntry: false });
-  if (there && !force) {
-    throw new EnrootError("Exists", `File already exists: ${target}`, { hint: "use --force to replace it" });
-  }
-  if (there?.isDirectory()) throw new EnrootError("Exists", `Could not write ${target}: it is a directory`);
-  if (!statSync(dirname(target), { throwIfNoEntry: false })?.isDirectory())
-    throw new EnrootError("NotFound", `No such directory: ${dirname(target)}`);
 }

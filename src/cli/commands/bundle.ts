@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CommandSpec } from "../command.ts";
-import { refuse } from "./planned.ts";
+import { version } from "../../../package.json";
+import { bundleImage } from "../../usecases/bundle.ts";
+import type { CommandSpec, Invocation } from "../command.ts";
 
 /** What `enroot bundle` accepts. */
 export const spec: CommandSpec = {
@@ -24,4 +25,18 @@ export const spec: CommandSpec = {
   maxOperands: 1,
 };
 
-export const run = refuse("bundle");
+/** Makes the bundle. */
+export async function run({ settings, flag, value, operands }: Invocation): Promise<number> {
+  await bundleImage({
+    settings,
+    image: operands[0] ?? "",
+    output: value("output"),
+    target: value("target"),
+    description: value("desc"),
+    version,
+    all: flag("all") || settings.bundleAll,
+    checksum: flag("checksum") || settings.bundleChecksum,
+    force: flag("force") || settings.forceOverride,
+  });
+  return 0;
+}
