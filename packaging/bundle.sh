@@ -150,7 +150,7 @@ bundle::namespaces() {
 
 # bundle::files STEP DIRECTORY SUFFIX: one step for each file of the system's directory, then of the user's.
 bundle::files() {
-    local file
+    local file LC_ALL=C
     for file in "${ENROOT_SYSCONF_PATH}/$2"/*"$3" "${ENROOT_CONFIG_PATH}/$2"/*"$3"; do bundle::step "$1" "${file}"; done
 }
 

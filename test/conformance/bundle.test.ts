@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// bundle: an image that extracts and runs itself.
+import { describe, expect, test } from "bun:test";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { layersOf } from "../fixtures/layers.ts";
+import {
+  host,
+  type Result,
+  type RunOptions,
+  type Sandbox,
+  sandbox,
+  start,
+  testUser,
+  until,
+} from "../harness/index.ts";
+import { lines, own } from "./container.ts";
+import { busybox, image } from "./image.ts";
+import { refusal } from "./refusal.ts";
+
+const { uid, gid } = testUser();
+
+const content = `${busybox}
+  ln -s busybox bin/env; ln -s busybox bin/readlink; ln -s busybox bin/mkdir; ln -s busybox bin/grep
+  mkdir -p etc mnt 'with space'; echo 'PATH=/bin' > etc/environment; echo FROM_IMAGE=1 >> etc/environment
+  echo text > 'with space/file'; mkdir -m 0555 readonly; : > readonly/file; mkdir -m 0700 bin/deep`;
+
+interface Bundle {
+  readonly path: string;
+  run(args: readonly string[], options?: RunOptions): Promise<Result>;
+}
+
+/** Makes a bundle of a small image. */
+async function bundle(box: Sandbox, options: readonly string[] = [], script = content): Promise<Bundle> {
+  await box.ok(["bundle", ...options, await image(box, script)]);
+  const path = join(box.work, "image.run");
+  return { path, run: (args, run) => box.run([path, ...args], run) };
+}
+
+/** What running a bundle has left in the places where it may write. */
+async function left(box: Sandbox): Promise<string[]> {
+  const names = [...(await readdir(box.temp)), ...(await readdir(box.work))];
+  return names.filter((name) => !/^image\.(run|sqsh)$/.test(name));
+}
+
+describe("the file", () => {
+  test("is IMAGE.run here unless another is wanted, and executable", async () => {
+    await using box = await sandbox();
+    const file = await image(box, content, "my image.sqsh");
+    expect(await box.ok(["bundle", file])).toBe("");
+    await box.ok(["bundle", "-o", "other", file]);
+    expect((await readdir(box.work)).sort()).toEqual(["my image.run", "my image.sqsh", "other"]);
+    expect((await stat(join(box.work, "other"))).mode & 0o777).toBe(0o755);
+  });
+
+  test("stays without force and goes with it", async () => {
+    await using box = await sandbox();
+    const { path } = await bundle(box);
+    const before = await stat(path);
+    expect(refusal(await box.enroot(["bundle", "image.sqsh"]))).toContain(path);
+    expect((await stat(path)).ino).toBe(before.ino);
+    await box.ok(["bundle", "-f", "image.sqsh"]);
+    await box.ok(["bundle", "image.sqsh"], { env: { ENROOT_FORCE_OVERRIDE: "y" } });
+    expect((await box.run([path, "true"])).status).toBe(0);
+  });
+
+  test("is the same each time SOURCE_DATE_EPOCH is", async () => {
+    await using box = await sandbox({ env: { SOURCE_DATE_EPOCH: "1000000000" } });
+    const { path } = await bundle(box, ["-c"]);
+    const first = await readFile(path);
+    await box.ok(["bundle", "-f", "-c", "image.sqsh"]);
+    expect(first.equals(await readFile(path))).toBe(true);
+  });
+
+  test.each([
+    ["no image", ["bundle", "none.sqsh"]],
+    ["no squashfs", ["bundle", "/bin/sh"]],
+    ["a directory that is not there", ["bundle", "-o", "none/x.run", "image.sqsh"]],
+  ])("of %s is refused and leaves nothing", async (_, args) => {
+    await using box = await sandbox();
+    await image(box, content);
+    refusal(await box.enroot(args));
+    expect(await readdir(box.work)).toEqual(["image.sqsh"]);
+  });
+
+  test("is not there when its making is interrupted", async () => {
+    await using box = await sandbox();
+    await image(box, `${content}; head -c 200M /dev/urandom > big`);
+    const child = box.start(["bundle", "image.sqsh"]);
+    await until("the first bytes", async () => (await readdir(box.work)).length > 1);
+    child.kill("SIGTERM");
+    expect(await child.exited).toMatchObject({ signal: "SIGTERM" });
+    expect(await readdir(box.work)).toEqual(["image.sqsh"]);
+  });
+});
+
+describe("run", () => {
+  test("starts the command, whose status it has, and leaves nothing", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box);
+    const script = 'cat; cat "/with space/file"; echo "$FROM_IMAGE"; touch /new 2> /dev/null || exit 9';
+    expect(await run(["-q", "sh", "-c", script], { stdin: "in\n" })).toMatchObject({
+      status: 9,
+      stdout: "in\ntext\n1\n",
+    });
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("gives options and empty words after the first operand to the command", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box);
+    expect(
+      (await run(["sh", "-c", 'for word; do echo "[$word]"; done', "sh", "-k", "", "--", "a b"])).stdout,
+    ).toBe("[-k]\n[]\n[--]\n[a b]\n");
+  });
+
+  test("takes start's options", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box);
+    await writeFile(
+      join(box.work, "conf"),
+      "environ() { echo FROM_CONF=$WHO; }\n#ENROOT_ROOTFS_WRITABLE=y\n",
+    );
+    await writeFile(join(box.work, "rc"), 'echo rc; exec "$@"\n');
+    await own(box.work);
+    const options = [
+      "-e",
+      "A=1",
+      "--env=HOST",
+      "-m",
+      "/etc/hostname:/mnt/host:none:x-create=file,bind",
+      "-r",
+    ];
+    const script = 'echo "$A,$HOST,$FROM_CONF"; id -u; grep -c . /mnt/host; : > /new && echo writable';
+    const args = [...options, "--conf", "conf", "--rc=rc", "sh", "-c", script];
+    const { stdout, stderr } = await run(args, { env: { HOST: "h", WHO: "me" } });
+    expect(stderr).toBe("");
+    expect(lines(stdout)).toEqual(["rc", "1,h,me", "0", expect.stringMatching(/^\d+$/), "writable"]);
+    expect((await run(["-w", "sh", "-c", ": > /new && echo writable"])).stdout).toBe("writable\n");
+  });
+
+  test.each<NodeJS.Signals>(["SIGTERM", "SIGINT"])("passes %s on, and leaves nothing", async (signal) => {
+    await using box = await sandbox();
+    const { path } = await bundle(box);
+    const script = `trap 'echo got; exit 4' ${signal.slice(3)}; echo up; while :; do sleep 0.1; done`;
+    const child = start([path, "sh", "-c", script], box.env, { cwd: box.work });
+    await until("the container", async () => child.stdout().includes("up"));
+    child.kill(signal);
+    expect(await child.exited).toMatchObject({ status: 4, stdout: "up\ngot\n" });
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("has the command's death by a signal", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box);
+    expect(await run(["sh", "-c", "kill -USR1 $$"])).toMatchObject({ status: null, signal: "SIGUSR1" });
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("--keep and --extract leave it in the target directory, where start finds it", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box, ["-t", "${ENROOT_DATA_PATH}/kept"]);
+    expect(await run(["--extract"])).toMatchObject({ status: 0, stdout: "" });
+    expect((await readdir(join(box.data, "kept"))).sort()).toContain(".enroot");
+    expect(await box.ok(["start", "kept", "cat", "/with space/file"])).toBe("text\n");
+    expect(refusal(await run(["-k", "true"]))).toContain("already exists");
+    await box.ok(["remove", "-f", "kept"]);
+    expect((await run(["-k", "-w", "sh", "-c", "echo new > /new; exit 3"])).status).toBe(3);
+    expect(await box.ok(["start", "kept", "cat", "/new"])).toBe("new\n");
+    expect(await readdir(box.data)).toEqual(["kept"]);
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("a target means what it says: nothing in it is run", async () => {
+    await using box = await sandbox();
+    const target = `a "b" \`id\` $(id) \\ it's`;
+    const { run } = await bundle(box, ["-t", target]);
+    expect((await run(["-i"])).stdout).toContain(`Target directory: ${target}\n`);
+    expect(await run(["-x"])).toMatchObject({ status: 0 });
+    expect(await readdir(box.work)).toContain(target);
+  });
+
+  test("runs the hooks that it has taken along, with its own helpers", async () => {
+    await using box = await sandbox();
+    const system = join(box.root, "system");
+    await mkdir(join(system, "hooks.d"), { recursive: true });
+    const hook =
+      '#!/bin/bash\nsource "${ENROOT_LIBRARY_PATH}/common.sh"\necho "HOOK=$(command -v enroot-mount)" >> "${ENROOT_ENVIRON}"\n';
+    await writeFile(join(system, "hooks.d/1.sh"), hook);
+    await chmod(join(system, "hooks.d/1.sh"), 0o755);
+    await image(box, content);
+    await box.ok(["bundle", "image.sqsh"], { env: { ENROOT_SYSCONF_PATH: system } });
+    await host(["rm", "-r", system]);
+    const { stdout } = await box.run([join(box.work, "image.run"), "sh", "-c", 'echo "$HOOK"']);
+    expect(stdout).toMatch(/\/\.enroot\/bin\/enroot-mount\n$/);
+  });
+
+  test("--all takes the user's files and settings too", async () => {
+    await using box = await sandbox();
+    await mkdir(join(box.config, "environ.d"));
+    await writeFile(join(box.config, "environ.d/1.env"), "FROM_USER=1\n");
+    await own(box.config);
+    const env = { ENROOT_ROOTFS_WRITABLE: "y" };
+    const script = 'echo "[${FROM_USER-}]"; : 2> /dev/null > /new && echo writable';
+    await image(box, content);
+    for (const [options, output] of [
+      [[], "[]\n"],
+      [["-a"], "[1]\nwritable\n"],
+    ] as const) {
+      await box.ok(["bundle", "-f", ...options, "image.sqsh"], { env });
+      const argv = [join(box.work, "image.run"), "sh", "-c", `{ ${script}; } 2> /dev/null`];
+      expect((await box.run(argv)).stdout).toBe(output);
+    }
+  });
+});
+
+describe("what it says of itself", () => {
+  test("--info", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box, ["-c", "-d", 'it\'s a\n"test"', "-t", "here"]);
+    const { stdout } = await run(["--info"]);
+    expect(stdout).toMatch(/^Checksum: [0-9a-f]{64}\nCompression: gzip\nDescription: it's a\n"test"\n/);
+    expect(stdout).toMatch(/\nTarget directory: here\nUncompressed size: \d+ KB\n$/);
+  });
+
+  test("--help, and a wrong option", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box, ["-d", "what it is for"]);
+    expect(await run(["--help"])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("what it is for"),
+    });
+    expect((await run(["--nope"])).stdout).toContain("Usage: image.run [options] [--] [COMMAND] [ARG...]");
+  });
+
+  test("--verify", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box);
+    const { status, stdout } = await run(["--verify"]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^user and mount namespaces +: OK$/m);
+  });
+});
+
+describe("a damaged bundle", () => {
+  async function damaged(path: string): Promise<void> {
+    const bytes = await readFile(path);
+    bytes.fill(0, bytes.length - 5000, bytes.length - 4000);
+    await writeFile(path, bytes);
+  }
+
+  test("with a checksum is refused before anything is done", async () => {
+    await using box = await sandbox();
+    const { path, run } = await bundle(box, ["--checksum"]);
+    await damaged(path);
+    expect(refusal(await run(["sh", "-c", "echo started"]))).toContain("Checksum validation failed");
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("without one does not start", async () => {
+    await using box = await sandbox();
+    const { path, run } = await bundle(box);
+    await damaged(path);
+    expect(await run(["sh", "-c", "echo started"])).toMatchObject({ status: 1, stdout: "" });
+    expect(await left(box)).toEqual([]);
+  });
+});
+
+test("runs on a minimal Debian that has nothing of ours, as an unprivileged user", async () => {
+  await using box = await sandbox();
+  const { path } = await bundle(box);
+  const [base] = await layersOf({ recipe: "debian" });
+  const root = join(box.root, "machine");
+  const unpack =
+    'mkdir -m 755 "$1"; tar -C "$1" -xf "$2"; for f in hosts hostname resolv.conf; do : >> "$1/etc/$f"; done';
+  await host(["sh", "-ec", unpack, "sh", root, base?.path ?? ""]);
+  const mounts = [
+    "--bind",
+    root,
+    "/",
+    "--proc",
+    "/proc",
+    "--dev-bind",
+    "/dev",
+    "/dev",
+    "--ro-bind",
+    "/sys",
+    "/sys",
+  ];
+  const writable = [
+    "--tmpfs",
+    "/tmp",
+    "--perms",
+    "1777",
+    "--tmpfs",
+    "/run",
+    "--ro-bind",
+    path,
+    "/opt/it.run",
+  ];
+  const user = [
+    "setpriv",
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    "--clear-groups",
+    "env",
+    "-i",
+    "PATH=/usr/bin:/bin",
+    "TMPDIR=/tmp",
+  ];
+  const bwrap = ["bwrap", ...mounts, "--perms", "1777", ...writable, "--cap-add", "ALL", ...user];
+  const script = 'cat "/with space/file"; id -u; readlink /proc/self/ns/user; ls -d /.enroot';
+  const out = lines(await host([...bwrap, "/opt/it.run", "sh", "-c", script]));
+  expect(out.slice(0, 2)).toEqual(["text", String(uid)]);
+  expect(out.at(-1)).toBe("/.enroot");
+  const checked = await host([...bwrap, "sh", "-c", "/opt/it.run -v; /opt/it.run true; ls -A /tmp"]);
+  expect(lines(checked).at(-1)).toMatch(/^nvidia-container-cli/);
+}, 120_000);
