@@ -8,3 +8,4 @@ export { host, type Result, type Running, type RunOptions, start, until } from "
 export { account, type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
 export { type Directories, type Sandbox, sandbox } from "./sandbox.ts";
 export { asUser, testUser, userName } from "./user.ts";
+export { delegation, type ZfsStore, type ZfsStoreOptions, zfsPool, zfsStore } from "./zfs.ts";
