@@ -303,8 +303,11 @@ do_hooks_begin(struct execution *execution, const struct step *step)
 static void
 do_hook(struct execution *execution, const struct step *step)
 {
-	(void)execution;
-	script_run_hook(step->arguments[0]);
+	struct buffer environment = {0};
+
+	file_read(execution->environment, &environment);
+	script_run_hook(step->arguments[0], environment.data);
+	free(environment.data);
 }
 
 static void

@@ -61,13 +61,55 @@ execute_hook(const char *file)
 	die_errno("Could not execute %s", file);
 }
 
+/* Whether NAME is set to something, for us or in an environment file. */
+static bool
+is_set(const char *name, const char *environment)
+{
+	const char *value = getenv(name);
+	size_t length = strlen(name);
+
+	if (value != NULL && *value != '\0')
+		return true;
+	for (const char *line = environment; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, length) == 0 && line[length] == '=' && line[length + 1] > '\n')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A hook may say on one of its first lines, "# enroot-when: NAME...", which variables it acts upon. Most do nothing in
+ * most starts, and to find that out by running them costs more than anything that they do.
+ */
+static bool
+is_wanted(const char *file, const char *environment)
+{
+	static const char mark[] = "\n# enroot-when: ";
+	char head[1024];
+	cleanup_fd int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t count = fd < 0 ? -1 : retry_eintr(read(fd, head, sizeof(head) - 1));
+	char *names, *rest;
+
+	head[count > 0 ? count : 0] = '\0';
+	if ((names = strstr(head, mark)) == NULL || strchr(names + 1, '\n') == NULL)
+		return true;
+	names += sizeof(mark) - 1;
+	names[strcspn(names, "\n")] = '\0';
+	for (char *name = strtok_r(names, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
+		if (is_set(name, environment))
+			return true;
+	}
+	return false;
+}
+
 void
-script_run_hook(const char *file)
+script_run_hook(const char *file, const char *environment)
 {
 	pid_t pid;
 	int status;
 
-	if (access(file, X_OK) < 0)
+	if (access(file, X_OK) < 0 || !is_wanted(file, environment))
 		return;
 	if ((pid = fork()) < 0)
 		die_errno("Could not fork");

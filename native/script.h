@@ -14,8 +14,11 @@ struct script {
 	int answers;
 };
 
-/* Runs an executable hook with our environment, its output dropped. Ends the program when it fails. */
-void script_run_hook(const char *file);
+/*
+ * Runs an executable hook with our environment, its output dropped, unless it says that it acts upon variables of which
+ * none is set for us or in the text of an environment file. Ends the program when it fails.
+ */
+void script_run_hook(const char *file, const char *environment);
 
 /* Starts a configuration script; `arguments` is NULL-terminated. */
 void script_open(struct script *script, const char *file, char **arguments);

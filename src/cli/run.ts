@@ -7,12 +7,16 @@ import { log } from "../log.ts";
 import type { CommandModule } from "./command.ts";
 import { parseArguments } from "./grammar.ts";
 import { print } from "./output.ts";
-import { table } from "./table.ts";
+import { internalTable, type Row, table } from "./table.ts";
 import { commandUsage, programUsage } from "./usage.ts";
 
 function help(status: number): number {
   print(programUsage(Object.entries(table).map(([name, { summary }]) => [name, summary])));
   return status;
+}
+
+function rowOf(name: string): Row | undefined {
+  return [table, internalTable].find((rows) => Object.hasOwn(rows, name))?.[name];
 }
 
 async function perform({ spec, run }: CommandModule, args: readonly string[]): Promise<number> {
@@ -49,7 +53,7 @@ export async function runEnroot(args: readonly string[]): Promise<number> {
   if (name === undefined) return help(1);
   if (name === "help" || name === "-h" || name === "--help") return help(0);
   if (name === "--version") return runEnroot(["version"]);
-  const row = Object.hasOwn(table, name) ? table[name] : undefined;
+  const row = rowOf(name);
   if (!row) {
     log.error(`Unknown command: ${name}`);
     return help(1);

@@ -26,3 +26,8 @@ export const table: Readonly<Record<string, Row>> = {
   start: row("Start a container", () => import("./commands/start.ts")),
   version: row("Print the version", () => import("./commands/version.ts")),
 };
+
+/** Commands that hooks call, and no usage shows. */
+export const internalTable: Readonly<Record<string, Row>> = {
+  cdi: row("Make devices visible in a container", () => import("./commands/cdi.ts")),
+};

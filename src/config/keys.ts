@@ -54,6 +54,13 @@ export const keys: readonly Key[] = [
   key("FORCE_OVERRIDE", "boolean", "no", "As if --force was always given"),
   key("MOUNT_HOME", "boolean", "no", "Mount the home directory (read by a hook)"),
   key("RESTRICT_DEV", "boolean", "no", "A small /dev (read by a hook)"),
+  key(
+    "GPU_MODE",
+    "text",
+    "auto",
+    "How GPUs come into containers: cdi, cli, or auto, the first that can (read by a hook)",
+  ),
+  key("CDI_PATH", "text", "/etc/cdi:/var/run/cdi", "Directories of CDI specifications; the last counts most"),
   key("STORAGE_BACKEND", "text", "dir", "Where containers live: dir or zfs"),
   key(
     "TEMPLATE_WARM_SECONDS",

@@ -38,7 +38,7 @@ const packages: Readonly<Record<string, string>> = {
   consola: "log",
   execa: "system",
   ofetch: "system",
-  zod: "image registry",
+  zod: "image registry runtime",
 };
 
 /** Which files may use a power. */

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# enroot-when: ENROOT_REMAP_ROOT
 # As the only user of its namespace, root cannot hand apt's downloads to another one.
 set -eu
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# enroot-when: ENROOT_RESTRICT_DEV ENROOT_UNSHARE_IPC
 # A /dev of its own with the few devices that every program may expect.
 set -eu
 

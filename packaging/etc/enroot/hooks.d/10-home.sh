@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# enroot-when: ENROOT_MOUNT_HOME
 # Mounts the caller's home directory where ENROOT_MOUNT_HOME asks for it.
 set -eu
 

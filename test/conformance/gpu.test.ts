@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+// GPUs: nvidia-container-cli, of which a stand-in records how it is called (no driver can run here), and specifications
+// of the Container Device Interface, with devices that every machine has.
+import { describe, expect, test } from "bun:test";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { enrootBinary, host, type RunOptions, type Sandbox, sandbox } from "../harness/index.ts";
+import { container, lines, own } from "./container.ts";
+import { refusal } from "./refusal.ts";
+
+const packaging = join(dirname(enrootBinary()), "../../packaging");
+
+interface Machine {
+  readonly box: Sandbox;
+  readonly env: Record<string, string>;
+  /** How nvidia-container-cli was called; undefined: not at all. */
+  calls(): Promise<string[] | undefined>;
+}
+
+/** A sandbox with a container, the stand-in on PATH, and no CDI specifications but a test's own. */
+async function machine(box: Sandbox, environment = ""): Promise<Machine> {
+  await container(box, { "etc/environment": `PATH=/bin\n${environment}` });
+  const bin = join(box.root, "bin");
+  const record = join(box.work, "calls");
+  await mkdir(bin);
+  const script = `#!/bin/bash\n{ printf '%s\\n' "$@"; env | grep ^NVIDIA_ || :; } > '${record}'\n`;
+  await writeFile(join(bin, "nvidia-container-cli"), script);
+  await chmod(join(bin, "nvidia-container-cli"), 0o755);
+  const cdi = join(box.root, "cdi");
+  await mkdir(cdi);
+  return {
+    box,
+    env: { PATH: `${bin}:${box.env["PATH"]}`, ENROOT_CDI_PATH: cdi },
+    calls: async () => lines(await readFile(record, "utf8").catch(() => "-")),
+  };
+}
+
+async function started({ box, env }: Machine, options: readonly string[] = [], run: RunOptions = {}) {
+  return box.enroot(["start", ...options, "box", "sh", "-c", "echo started"], {
+    ...run,
+    env: { ...env, ...run.env },
+  });
+}
+
+const fixed = ["--user", "configure", "--no-cgroups", expect.stringMatching(/^--ldconfig=@\/.*ldconfig/)];
+
+describe("nvidia-container-cli", () => {
+  test.each<[string, string, readonly unknown[] | undefined]>([
+    ["nothing asked for", "", undefined],
+    ["void", "NVIDIA_VISIBLE_DEVICES=void", undefined],
+    ["no devices, but the driver", "NVIDIA_VISIBLE_DEVICES=none", ["--utility"]],
+    ["all devices", "NVIDIA_VISIBLE_DEVICES=all", ["--device=all", "--utility"]],
+    ["some", "NVIDIA_VISIBLE_DEVICES=0,GPU-1:2", ["--device=0,GPU-1:2", "--utility"]],
+    [
+      "capabilities",
+      "NVIDIA_VISIBLE_DEVICES=0\nNVIDIA_DRIVER_CAPABILITIES=compute,video",
+      ["--device=0", "--compute", "--video"],
+    ],
+    [
+      "all capabilities",
+      "NVIDIA_VISIBLE_DEVICES=0\nNVIDIA_DRIVER_CAPABILITIES=all",
+      ["--device=0", "--compute", "--compat32", "--display", "--graphics", "--utility", "--video"],
+    ],
+    [
+      "MIG",
+      "NVIDIA_VISIBLE_DEVICES=all\nNVIDIA_MIG_CONFIG_DEVICES=all\nNVIDIA_MIG_MONITOR_DEVICES=0",
+      ["--device=all", "--mig-config=all", "--mig-monitor=0", "--utility"],
+    ],
+    [
+      "requirements",
+      'NVIDIA_VISIBLE_DEVICES=all\nNVIDIA_REQUIRE_CUDA="cuda>=12.0 brand=tesla"\nNVIDIA_REQUIRE_X=y',
+      ["--device=all", "--utility", "--require=cuda>=12.0 brand=tesla", "--require=y"],
+    ],
+    [
+      "no requirements",
+      "NVIDIA_VISIBLE_DEVICES=all\nNVIDIA_REQUIRE_CUDA=cuda>=12.0\nNVIDIA_DISABLE_REQUIRE=1",
+      ["--device=all", "--utility"],
+    ],
+    [
+      "the last of several lines",
+      "NVIDIA_VISIBLE_DEVICES=0\nNVIDIA_VISIBLE_DEVICES=1",
+      ["--device=1", "--utility"],
+    ],
+    ["an option", "NVIDIA_VISIBLE_DEVICES=--help --debug=/x", ["--device=--help --debug=/x", "--utility"]],
+  ])("%s", async (_, environment, expected) => {
+    await using box = await sandbox();
+    const place = await machine(box, `${environment}\n`);
+    expect(await started(place)).toMatchObject({ status: 0, stdout: "started\n" });
+    const calls = await place.calls();
+    if (expected === undefined) expect(calls).toEqual(["-"]);
+    else expect(calls?.filter((line) => !line.startsWith("/"))).toEqual([...fixed, ...expected]);
+  });
+
+  test("gets nothing of the image but what is asked for it", async () => {
+    await using box = await sandbox();
+    const hostile =
+      "NVIDIA_VISIBLE_DEVICES=all\nLD_PRELOAD=/x.so\nNVIDIA_DEBUG_LOG=/x\nNVIDIA_FOO=1\nBASH_ENV=/x\n";
+    const place = await machine(box, hostile);
+    expect((await started(place)).status).toBe(0);
+    const calls = (await place.calls())?.join("\n") ?? "";
+    expect(calls).not.toMatch(/NVIDIA_FOO|--debug|x\.so/);
+  });
+
+  test("a variable of the caller counts more than the image's, and --env as much as the image", async () => {
+    await using box = await sandbox();
+    const place = await machine(box, "NVIDIA_VISIBLE_DEVICES=all\n");
+    await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "1", NVIDIA_DRIVER_CAPABILITIES: "video" } });
+    expect(await place.calls()).toEqual(expect.arrayContaining(["--device=1", "--video"]));
+    await started(place, ["-e", "NVIDIA_VISIBLE_DEVICES=2"]);
+    expect(await place.calls()).toContain("--device=2");
+  });
+
+  test.each([
+    [
+      "an unknown capability",
+      { NVIDIA_DRIVER_CAPABILITIES: "flying" },
+      "Unknown NVIDIA driver capability: flying",
+    ],
+    ["an unknown mode", { ENROOT_GPU_MODE: "magic" }, "Invalid ENROOT_GPU_MODE: magic"],
+    ["CDI without a specification", { ENROOT_GPU_MODE: "cdi" }, "No CDI specification"],
+    [
+      "an InfiniBand device that is not there",
+      { MELLANOX_VISIBLE_DEVICES: "7" },
+      "Unknown MELLANOX device id: 7",
+    ],
+  ])("%s stops the start", async (_, env, words) => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    const result = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "all", ...env } });
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toContain(`[ERROR] ${words}`);
+  });
+
+  test("its absence is told with what to install", async () => {
+    await using box = await sandbox();
+    const { env } = await machine(box);
+    const options = { env: { ENROOT_CDI_PATH: env["ENROOT_CDI_PATH"] ?? "", NVIDIA_VISIBLE_DEVICES: "all" } };
+    const result = await box.enroot(["start", "box", "true"], options);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("Command not found: nvidia-container-cli (install the package");
+  });
+
+  test("its failure stops the start with the hook's name", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    await writeFile(join(box.root, "bin/nvidia-container-cli"), "#!/bin/sh\nexit 3\n");
+    const result = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "all" } });
+    expect(result.stderr).toContain("98-nvidia.sh exited with return code 3");
+  });
+});
+
+const specification = {
+  cdiVersion: "0.6.0",
+  kind: "nvidia.com/gpu",
+  containerEdits: {
+    env: ["DRIVER=1.2.3"],
+    mounts: [
+      {
+        hostPath: "/etc/hostname",
+        containerPath: "/opt/driver/lib.so",
+        options: ["ro", "nosuid", "nodev", "rbind"],
+      },
+    ],
+  },
+  devices: [
+    { name: "0", containerEdits: { deviceNodes: [{ path: "/dev/gpu0", hostPath: "/dev/zero" }] } },
+    {
+      name: "GPU-1:2",
+      containerEdits: {
+        deviceNodes: [
+          { path: "/dev/gpu1", hostPath: "/dev/null", type: "c", major: 1, minor: 3, permissions: "rw" },
+        ],
+        env: ["SECOND=a b"],
+      },
+    },
+  ],
+};
+
+async function specify({ env }: Machine, name: string, text: string): Promise<void> {
+  await writeFile(join(env["ENROOT_CDI_PATH"] ?? "", name), text);
+}
+
+const probe =
+  'for i in 0 1; do [ ! -c /dev/gpu$i ] || echo gpu$i; done; cat /opt/driver/lib.so > /dev/null; echo "$DRIVER,${SECOND-}"';
+
+async function seen({ box, env }: Machine, variables: Record<string, string>): Promise<string[]> {
+  const options = { env: { ...env, ENROOT_RESTRICT_DEV: "y", ...variables } };
+  return lines(await box.ok(["start", "box", "sh", "-c", probe], options));
+}
+
+describe("CDI", () => {
+  test.each([
+    ["0", ["gpu0", "1.2.3,"]],
+    ["GPU-1:2", ["gpu1", "1.2.3,a b"]],
+    ["all", ["gpu0", "gpu1", "1.2.3,a b"]],
+    ["0,GPU-1:2", ["gpu0", "gpu1", "1.2.3,a b"]],
+    ["nvidia.com/gpu=0", ["gpu0", "1.2.3,"]],
+  ])("%s", async (devices, expected) => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    await specify(place, "nvidia.json", JSON.stringify(specification));
+    expect(await seen(place, { NVIDIA_VISIBLE_DEVICES: devices })).toEqual(expected);
+    expect(await place.calls()).toEqual(["-"]);
+  });
+
+  test("specifications may be YAML, and AMD's devices come the same way", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    const yaml = `---
+cdiVersion: "0.5.0"
+kind: amd.com/gpu
+devices:
+  - name: "0"
+    containerEdits:
+      deviceNodes:
+        - path: /dev/gpu0
+          hostPath: /dev/zero
+  - name: all
+    containerEdits:
+      deviceNodes:
+        - {path: /dev/gpu1, hostPath: /dev/null}
+containerEdits:
+  env: [DRIVER=rocm]
+  mounts:
+    - hostPath: /etc/hostname
+      containerPath: /opt/driver/lib.so
+`;
+    await specify(place, "amd.yaml", yaml);
+    expect(await seen(place, { AMD_VISIBLE_DEVICES: "0" })).toEqual(["gpu0", "rocm,"]);
+    expect(await seen(place, { AMD_VISIBLE_DEVICES: "all" })).toEqual(["gpu1", "rocm,"]);
+    const missing = await started(place, [], { env: { AMD_VISIBLE_DEVICES: "5" } });
+    expect(missing.stderr).toContain("No CDI specification for AMD_VISIBLE_DEVICES=5");
+  });
+
+  test("a device that no specification has goes to the CLI, and a mode forces either", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    await specify(place, "nvidia.json", JSON.stringify(specification));
+    expect((await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "7" } })).status).toBe(0);
+    expect(await place.calls()).toContain("--device=7");
+    expect(
+      (await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_GPU_MODE: "cli" } })).status,
+    ).toBe(0);
+    expect(await place.calls()).toContain("--device=0");
+    const forced = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "7", ENROOT_GPU_MODE: "cdi" } });
+    expect(forced.stderr).toContain("No CDI specification for NVIDIA_VISIBLE_DEVICES=7");
+  });
+
+  test("of two directories the later one counts, and within one a device stands once", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    const later = join(box.root, "later");
+    await mkdir(later);
+    await specify(place, "a.json", JSON.stringify(specification));
+    const changed = {
+      ...specification,
+      containerEdits: { ...specification.containerEdits, env: ["DRIVER=later"] },
+    };
+    await writeFile(join(later, "b.json"), JSON.stringify(changed));
+    const env = { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_CDI_PATH: `${place.env["ENROOT_CDI_PATH"]}:${later}` };
+    expect(await seen(place, env)).toEqual(["gpu0", "later,"]);
+    await writeFile(join(later, "c.json"), JSON.stringify(specification));
+    expect((await started(place, [], { env })).stderr).toContain("Two CDI specifications have 0");
+  });
+
+  test("hooks of the specification run on the host with the container's state", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    const hook = join(box.root, "hook");
+    const script = `#!/bin/sh\n{ echo "$1,$HOOK"; cat; } > '${box.work}/hook'\n`;
+    await writeFile(hook, script);
+    await chmod(hook, 0o755);
+    const hooks = [
+      { hookName: "createContainer", path: hook, args: ["hook", "first"], env: ["HOOK=1"], timeout: 10 },
+      { hookName: "startContainer", path: "/nonexistent" },
+    ];
+    await specify(
+      place,
+      "a.json",
+      JSON.stringify({ ...specification, containerEdits: { ...specification.containerEdits, hooks } }),
+    );
+    await own(box.root, hook);
+    expect(await seen(place, { NVIDIA_VISIBLE_DEVICES: "0" })).toEqual(["gpu0", "1.2.3,"]);
+    const [first, state] = lines(await readFile(join(box.work, "hook"), "utf8"));
+    expect(first).toBe("first,1");
+    expect(JSON.parse(state ?? "")).toMatchObject({
+      status: "creating",
+      pid: expect.any(Number),
+      bundle: expect.any(String),
+    });
+    await writeFile(hook, "#!/bin/sh\necho broken >&2\nexit 4\n");
+    const failed = await started(place, [], {
+      env: { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_RESTRICT_DEV: "y" },
+    });
+    expect(failed.stderr).toContain("hook exited with return code 4: broken");
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["no kind", JSON.stringify({ ...specification, kind: "gpu" })],
+    [
+      "a relative path",
+      JSON.stringify({
+        ...specification,
+        devices: [{ name: "0", containerEdits: { deviceNodes: [{ path: "dev/x" }] } }],
+      }),
+    ],
+    ["a line break", JSON.stringify({ ...specification, containerEdits: { env: ["A=1\nLD_PRELOAD=/x"] } })],
+    ["a variable without a name", JSON.stringify({ ...specification, containerEdits: { env: ["=x"] } })],
+    ["a device without a name", JSON.stringify({ ...specification, devices: [{ containerEdits: {} }] })],
+  ])("a specification with %s is refused in one line", async (_, text) => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    await specify(place, "a.json", text);
+    const result = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "0" } });
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    const errors = lines(result.stderr).filter((line) => line.startsWith("[ERROR]"));
+    expect(errors[0]).toMatch(/^\[ERROR\] Invalid CDI specification .*a\.json: /);
+    expect(lines(result.stderr)).toHaveLength(2);
+  });
+
+  test("mounts of a specification cannot leave the container", async () => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    await host(["ln", "-s", box.work, join(box.data, "box/opt")]);
+    await specify(place, "a.json", JSON.stringify(specification));
+    await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "0" } });
+    expect(await box.run(["ls", "-A", box.work])).toMatchObject({ stdout: "" });
+  });
+});
+
+describe("opt-in hooks", () => {
+  async function withHook(box: Sandbox, name: string, environment: string, env: Record<string, string>) {
+    await container(box, { "etc/environment": `PATH=/bin\n${environment}` });
+    await mkdir(join(box.config, "hooks.d"), { recursive: true });
+    await host(["cp", join(packaging, "extra/hooks.d", name), join(box.config, "hooks.d")]);
+    await own(box.config);
+    return lines(await box.ok(["start", "box", "env"], { env }));
+  }
+
+  test("SHARP", async () => {
+    await using box = await sandbox();
+    const slurm = { SLURM_NETWORK: "sharp", SLURM_STEP_NUM_NODES: "4" };
+    const out = await withHook(box, "50-sharp.sh", "NCCL_COLLNET_ENABLE=0\n", slurm);
+    expect(out).not.toContain("SHARP_COLL_LOCK_ON_COMM_INIT=1");
+    await host([
+      "sh",
+      "-c",
+      'echo MELLANOX_VISIBLE_DEVICES=0 >> "$1"',
+      "sh",
+      join(box.data, "box/etc/environment"),
+    ]);
+    const bare = { ...slurm, ENROOT_SYSCONF_PATH: join(box.root, "none") };
+    const with_ = lines(
+      await box.ok(["start", "-m", "/proc:/proc:none:rbind,x-create=dir", "box", "env"], { env: bare }),
+    );
+    expect(with_).toEqual(
+      expect.arrayContaining([
+        "SHARP_COLL_LOCK_ON_COMM_INIT=1",
+        "NCCL_SHARP_GROUP_SIZE_THRESH=4",
+        "NCCL_COLLNET_ENABLE=0",
+      ]),
+    );
+  });
+
+  test("Slurm PMI", async () => {
+    await using box = await sandbox();
+    const tmp = join(box.work, "pm ix");
+    await mkdir(tmp);
+    const out = await withHook(box, "50-slurm-pmi.sh", "", {
+      ...{ SLURM_JOB_ID: "7", SLURM_STEP_ID: "0", SLURM_X: "a b", PMI_RANK: "1", PMIX_RANK: "2" },
+      ...{ PMIX_PTL_MODULE: "tcp", PMIX_SERVER_TMPDIR: tmp, SLURM_LINES: "a\nLD_PRELOAD=/x" },
+    });
+    expect(out).toEqual(
+      expect.arrayContaining([
+        "SLURM_JOB_ID=7",
+        "SLURM_X=a b",
+        "PMI_RANK=1",
+        "PMIX_RANK=2",
+        "PMIX_MCA_ptl=tcp",
+      ]),
+    );
+    expect(out.join("\n")).not.toContain("LD_PRELOAD");
+    expect(
+      await box.ok(["start", "box", "ls", "-d", tmp], {
+        env: { SLURM_JOB_ID: "7", SLURM_STEP_ID: "0", PMIX_SERVER_TMPDIR: tmp },
+      }),
+    ).toBe(`${tmp}\n`);
+    expect((await box.ok(["start", "box", "env"], { env: { SLURM_JOB_ID: "7" } })).includes("SLURM")).toBe(
+      false,
+    );
+  });
+
+  test("Slurm PyTorch", async () => {
+    await using box = await sandbox();
+    const slurm = {
+      SLURM_JOB_ID: "70000",
+      SLURM_NTASKS: "8",
+      SLURM_PROCID: "3",
+      SLURM_LOCALID: "1",
+      SLURM_STEP_NUM_TASKS: "8",
+      SLURM_STEP_NUM_NODES: "2",
+    };
+    const out = await withHook(box, "50-slurm-pytorch.sh", "PYTORCH_VERSION=2\nRANK=9\n", slurm);
+    expect(out).toEqual(
+      expect.arrayContaining([
+        "WORLD_SIZE=8",
+        "RANK=9",
+        "LOCAL_RANK=1",
+        "OMP_NUM_THREADS=1",
+        `MASTER_PORT=${(70000 % 4536) + 61000}`,
+      ]),
+    );
+  });
+
+  test("MIG configuration", async () => {
+    await using box = await sandbox();
+    const place = await machine(box, "NVIDIA_VISIBLE_DEVICES=0\n");
+    await writeFile(
+      join(box.root, "bin/nvidia-smi"),
+      '#!/bin/sh\necho "$@" >&2\necho Disabled\necho Enabled\n',
+      { mode: 0o755 },
+    );
+    await mkdir(join(box.config, "hooks.d"));
+    await host(["cp", join(packaging, "extra/hooks.d/50-mig-config.sh"), join(box.config, "hooks.d")]);
+    const sysconf = join(box.root, "sysconf");
+    await mkdir(join(sysconf, "hooks.d"), { recursive: true });
+    await host(["cp", join(packaging, "etc/enroot/hooks.d/98-nvidia.sh"), join(box.config, "hooks.d")]);
+    await own(box.config);
+    const result = await started(place, [], { env: { ENROOT_SYSCONF_PATH: sysconf } });
+    expect(result).toMatchObject({ status: 0, stderr: expect.stringContaining("--id=0") });
+    expect(await place.calls()).toContain("--mig-config=all");
+  });
+});
+
+test("what is for hooks alone is refused elsewhere", async () => {
+  await using box = await sandbox();
+  expect(refusal(await box.enroot(["cdi", "nvidia.com/gpu=0"]))).toContain("for hooks");
+});
