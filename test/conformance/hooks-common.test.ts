@@ -2,13 +2,19 @@
 // The functions that hooks of sites get from common.sh.
 import { describe, expect, test } from "bun:test";
 import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { enrootBinary, host, type RunOptions, type Sandbox, sandbox, userName } from "../harness/index.ts";
+import { join } from "node:path";
+import { host, type RunOptions, type Sandbox, sandbox, userName } from "../harness/index.ts";
 import { lines } from "./container.ts";
 
+async function libraryPath(box: Sandbox): Promise<string> {
+  const path = /ENROOT_LIBRARY_PATH=(.*)/.exec(await box.ok(["info"]))?.[1];
+  if (path === undefined) throw new Error("info does not say where common.sh is");
+  return path;
+}
+
 /** Runs lines of a hook that has sourced common.sh, as strictly as existing hooks do. */
-function hook(box: Sandbox, text: string, options?: RunOptions) {
-  const library = dirname(enrootBinary());
+async function hook(box: Sandbox, text: string, options?: RunOptions) {
+  const library = await libraryPath(box);
   const strict = 'set -euo pipefail; shopt -s lastpipe; source "${ENROOT_LIBRARY_PATH}/common.sh"; ';
   return box.run(["bash", "-c", strict + text], {
     ...options,
@@ -142,9 +148,10 @@ describe("the rest", () => {
     expect(await output(box, "common::getpwent; common::getgrent")).toBe(
       (await host(["getent", "passwd", userName])) + (await host(["getent", "group", userName])),
     );
+    const library = await libraryPath(box);
     const remapped = await box.run(
       ["unshare", "-Ur", "bash", "-c", 'source "$0"; common::getpwent', "COMMON"].map((word) =>
-        word === "COMMON" ? join(dirname(enrootBinary()), "common.sh") : word,
+        word === "COMMON" ? join(library, "common.sh") : word,
       ),
     );
     expect(remapped.stdout).toBe(await host(["getent", "passwd", userName]));

@@ -4,7 +4,7 @@
 
 import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { enrootBinary } from "./binary.ts";
 import { mountsBelow, processesOf } from "./leftover.ts";
 import { type Result, type Running, type RunOptions, start, until } from "./process.ts";
@@ -98,7 +98,8 @@ async function directories(): Promise<Directories> {
 
 function environment(place: Directories): Record<string, string> {
   return {
-    PATH: "/usr/local/bin:/usr/bin:/bin",
+    // Other enroots find their helpers on PATH.
+    PATH: `${process.env["ENROOT"] ? `${dirname(enrootBinary())}:` : ""}/usr/local/bin:/usr/bin:/bin`,
     HOME: place.home,
     LANG: "C.UTF-8",
     ENROOT_CONFIG_PATH: place.config,

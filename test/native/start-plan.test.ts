@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 import { readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { container, lines, sysconf } from "../conformance/container.ts";
 import { enrootBinary, sandbox } from "../harness/index.ts";
-import { container, lines, sysconf } from "./container.ts";
 
 test("the engine by itself prints the plan", async () => {
   await using box = await sandbox();
