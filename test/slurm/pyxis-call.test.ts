@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { imageRegistry } from "../fixtures/index.ts";
 import { host, type Registry, testUser, until } from "../harness/index.ts";
 import { step } from "./conversation.ts";
+import { silentRegistry } from "./silent-registry.ts";
 
 const { uid } = testUser();
 let registry: Registry;
@@ -146,26 +147,3 @@ test.each([["a/b"], ["x".repeat(300)]])("the name pyxis_%s is refused", async (n
   expect(ending).toMatchObject({ status: 1 });
   expect(await job.call(["list"])).toMatchObject({ status: 0, log: "" });
 });
-
-/** A registry that takes requests and never answers. */
-function silentRegistry(): { port: number; asked: () => boolean } & AsyncDisposable {
-  let asked = false;
-  const { promise, resolve } = Promise.withResolvers<Response>();
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    idleTimeout: 0,
-    fetch: () => {
-      asked = true;
-      return promise;
-    },
-  });
-  return {
-    port: Number(server.port),
-    asked: () => asked,
-    [Symbol.asyncDispose]: async () => {
-      resolve(new Response());
-      await server.stop(true);
-    },
-  };
-}
