@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { hookEnvironment } from "../config/hook-environment.ts";
 import { directSettings, overrideSettings, type Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
+import type { ImageKind } from "../image/kind.ts";
 import { environmentStep, mountStep } from "../runtime/arguments.ts";
 import { findConfigurationFiles } from "../runtime/configuration-files.ts";
 import { planStart, type Root } from "../runtime/start-plan.ts";
@@ -85,7 +86,7 @@ function directedTarget({ config }: StartOptions, settings: Settings): string {
 
 async function findRoot(target: string, settings: Settings): Promise<Root> {
   const path = resolve(target);
-  const kind = probeImage(path);
+  const kind = probeTarget(target, path);
   if (kind === "squashfs") return imageRoot(path, settings);
   if (target.includes("/")) {
     if (!existsSync(path)) throw new EnrootError("NotFound", `No such file or directory: ${path}`);
@@ -93,6 +94,16 @@ async function findRoot(target: string, settings: Settings): Promise<Root> {
   }
   const store = await openStore(settings.storageBackend, settings.dataPath);
   return { kind: "container", path: await store.rootfs(parseContainerName(target)) };
+}
+
+/** A container's name is no reason to complain about a working directory that cannot be read. */
+function probeTarget(target: string, path: string): ImageKind | undefined {
+  try {
+    return probeImage(path);
+  } catch (error) {
+    if (target.includes("/")) throw error;
+    return undefined;
+  }
 }
 
 function imageRoot(file: string, settings: Settings): Root {

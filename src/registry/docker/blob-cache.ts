@@ -107,8 +107,13 @@ async function fetchTo(fetching: Fetching): Promise<string> {
   return giveName(fetching);
 }
 
-/** In a sticky directory the name may belong to a file of another user, which stays. */
+/** The name may belong to a file of another user, which stays, also where the directory is not sticky or we are root. */
 function giveName({ part, path, own }: Fetching): string {
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  if (present !== undefined && present.uid !== process.geteuid?.()) {
+    renameSync(part, own);
+    return own;
+  }
   try {
     renameSync(part, path);
     return path;
