@@ -4,7 +4,15 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ownRegistry } from "../fixtures/index.ts";
-import { enrootBinary, host, type Registry, type Sandbox, sandbox, start } from "../harness/index.ts";
+import {
+  enrootBinary,
+  host,
+  type Registry,
+  type Sandbox,
+  sandbox,
+  start,
+  testUser,
+} from "../harness/index.ts";
 
 let registry: Registry;
 
@@ -96,16 +104,29 @@ test("of five imports to one name, one makes it, and the file is whole", async (
   expect(await readdir(box.work)).toEqual(["a.sqsh"]);
 });
 
-/** A directory for everybody, as an administrator makes one for a cache. */
+/** Makes the cache one of a group, as an administrator does. */
 async function shared(box: Sandbox): Promise<void> {
   await chmod(box.root, 0o711);
-  await chmod(box.cache, 0o1777);
+  await chmod(box.cache, 0o3770);
 }
 
-/** The same enroot as another user, who is root here, with a working directory of its own. */
-async function other(box: Sandbox, env: Record<string, string>, file: string): Promise<void> {
-  const argv = [enrootBinary(), "import", "-o", file, registry.uri("test/small")];
-  const { status, stderr } = await start(argv, env, { user: "root", cwd: box.work }).exited;
+const otherUser = "games";
+
+/** Imports as another user, of the test user's group, into directories of that user's but for the cache. */
+async function importAsOther(box: Sandbox): Promise<void> {
+  const place = join(box.root, "other");
+  await host(["install", "-d", "-o", otherUser, "-m", "700", place]);
+  const own = ["HOME", "ENROOT_CONFIG_PATH", "ENROOT_DATA_PATH", "ENROOT_RUNTIME_PATH", "ENROOT_TEMP_PATH"];
+  const env = { ...box.env, ...Object.fromEntries(own.map((key) => [key, place])) };
+  const drop = [
+    "setpriv",
+    `--reuid=${otherUser}`,
+    `--regid=${testUser().gid}`,
+    "--clear-groups",
+    "--inh-caps=-all",
+  ];
+  const argv = [...drop, "--", enrootBinary(), "import", "-o", "other.sqsh", registry.uri("test/small")];
+  const { status, stderr } = await start(argv, env, { user: "root", cwd: place }).exited;
   if (status !== 0) throw new Error(stderr);
 }
 
@@ -114,15 +135,15 @@ test("a second user takes the blobs of a shared cache", async () => {
   await shared(box);
   await imported(box);
   const before = fetched();
-  await other(box, { ...box.env }, "other.sqsh");
+  await importAsOther(box);
   expect(fetched() - before).toBe(0);
 });
 
 test("two users that import at once into a shared cache both succeed", async () => {
   await using box = await sandbox({ env: registry.env });
   await shared(box);
-  await Promise.all([imported(box), other(box, { ...box.env }, "other.sqsh")]);
-  expect((await stat(join(box.work, "other.sqsh"))).size).toBeGreaterThan(0);
+  await Promise.all([imported(box), importAsOther(box)]);
+  expect((await stat(join(box.root, "other/other.sqsh"))).size).toBeGreaterThan(0);
   const owners = await host(["find", join(box.cache, "blobs"), "-name", "*.part"]);
   expect(owners).toBe("");
 });
@@ -130,7 +151,7 @@ test("two users that import at once into a shared cache both succeed", async () 
 test("what another user has put into a shared cache is not believed", async () => {
   await using box = await sandbox({ env: registry.env });
   await shared(box);
-  await other(box, { ...box.env }, "other.sqsh");
+  await importAsOther(box);
   const blobs = join(box.cache, "blobs/sha256");
   for (const name of await readdir(blobs)) {
     const size = (await stat(join(blobs, name))).size;
