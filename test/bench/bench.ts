@@ -42,6 +42,12 @@ async function benchImport(box: Sandbox, registry: Registry, image: string): Pro
   return file;
 }
 
+async function benchBundle(box: Sandbox, file: string): Promise<void> {
+  const bundle = join(box.work, "image.run");
+  report("bundle", await measure(box, [enroot, "bundle", "-o", bundle, file], { watch: box.temp }));
+  report("bundle start true", await measure(box, [bundle, "-q", "true"], { watch: box.temp }));
+}
+
 async function benchExec(box: Sandbox): Promise<void> {
   const running = box.start(["start", "c", "sh", "-c", "echo up; exec sleep 600"]);
   await until("the container", async () => running.stdout().includes("up"));
@@ -66,6 +72,7 @@ async function benchContainer(box: Sandbox, file: string): Promise<void> {
   report("start NAME true, no hooks", await start(bare, "c"), floor);
   report("start IMAGE true", await start({}, file), floor);
   await benchExec(box);
+  await benchBundle(box, file);
   const exporting = [enroot, "export", "-o", join(box.work, "exported.sqsh"), "c"];
   report("export", await measure(box, exporting, { watch: box.temp }), await exportFloor(box, "c"));
   report("list", await measure(box, [enroot, "list"], { times: often }));
