@@ -79,6 +79,15 @@ bundle::verify() {
         failed=1
         bundle::state no 'user and mount namespaces' 'required: see the settings below'
     fi
+    if unshare --user --mount --map-root-user mount -t tmpfs none /tmp 2> /dev/null; then
+        bundle::state yes 'mounts in them'
+    else
+        failed=1
+        bundle::state no 'mounts in them' 'required: a security module may forbid it'
+    fi
+    if grep -qw overlay /proc/filesystems; then bundle::state yes overlayfs; else
+        bundle::state no overlayfs 'only for mounts of yours that use it'
+    fi
     if grep -q '^Seccomp:' /proc/self/status; then
         bundle::state yes 'system call filters'
     else
@@ -288,5 +297,7 @@ fi
 mkdir -m 0700 -- "${scratch}/run"
 bundle::settings "${rootfs}" "${scratch}/run"
 bundle::plan "${rootfs}" "${scratch}/run" "$@" > "${scratch}/plan"
-trap - EXIT
+[ -x "${rootfs}/.enroot/bin/enroot-execute" ] ||
+    bundle::err "Programs may not run in ${rootfs%/*}: set ENROOT_TEMP_PATH to a directory that is not mounted noexec"
+# The trap is for a failure of this, and does not outlive it.
 exec "${rootfs}/.enroot/bin/enroot-execute" "${scratch}/plan" "${scratch}"

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
-import { describeErrno } from "../system/errno.ts";
+import { describeErrno, errnoOf } from "../system/errno.ts";
 import { shellWord } from "./bundle-header.ts";
 
 /** A file of the bundle's directory. */
@@ -59,8 +59,9 @@ function configurationOf(directory: string, path: string): BundleFile[] {
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory).sort();
-  } catch {
-    return [];
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errnoOf(cause) ?? "")) return [];
+    throw new EnrootError("Tool", `Could not read ${directory}: ${describeErrno(cause)}`, { cause });
   }
 }
 

@@ -85,7 +85,7 @@ describe("the file", () => {
 
   test("is not there when its making is interrupted", async () => {
     await using box = await sandbox();
-    await image(box, `${content}; head -c 200M /dev/urandom > big`);
+    await image(box, `${content}; head -c 60M /dev/urandom > big`);
     const child = box.start(["bundle", "image.sqsh"]);
     await until("the first bytes", async () => (await readdir(box.work)).length > 1);
     child.kill("SIGTERM");
@@ -173,11 +173,53 @@ describe("run", () => {
 
   test("a target means what it says: nothing in it is run", async () => {
     await using box = await sandbox();
-    const target = `a "b" \`id\` $(id) \\ it's`;
+    const target = `a "b" \`id\` $(id) \\ it's\n$$`;
     const { run } = await bundle(box, ["-t", target]);
     expect((await run(["-i"])).stdout).toContain(`Target directory: ${target}\n`);
     expect(await run(["-x"])).toMatchObject({ status: 0 });
     expect(await readdir(box.work)).toContain(target);
+  });
+
+  test("a name with spaces, quotes and a newline is one", async () => {
+    await using box = await sandbox();
+    const name = `-o "my" $(id)\n'file'.run`;
+    await image(box, content);
+    await box.ok(["bundle", "-c", "-o", name, "image.sqsh"]);
+    expect((await box.run([join(box.work, name), "cat", "/with space/file"])).stdout).toBe("text\n");
+    expect((await box.run(["bash", `./${name}`, "-k", "true"])).status).toBe(0);
+    expect((await readdir(box.work)).sort()).toEqual([name, name.replace(".run", ""), "image.sqsh"].sort());
+    expect(await readdir(box.temp)).toEqual([]);
+  });
+
+  test.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])("%s while it extracts", async (signal) => {
+    await using box = await sandbox();
+    const { path } = await bundle(box, [], `${content}; head -c 60M /dev/urandom > big`);
+    const child = start([path, "sh", "-c", "echo started"], box.env, { cwd: box.work });
+    await until("the first files", async () => (await readdir(box.temp)).length > 0);
+    child.kill(signal);
+    expect((await child.exited).stdout).toBe("");
+    expect(await left(box)).toEqual([]);
+  });
+
+  test("a place where programs may not run is refused, and left clean", async () => {
+    await using box = await sandbox();
+    const { path } = await bundle(box);
+    const script = 'mount -t tmpfs -o noexec,mode=1777 none "$2"; TMPDIR=$2 "$1" true; echo $?; ls -A "$2"';
+    const argv = [
+      "unshare",
+      "--user",
+      "--mount",
+      "--map-root-user",
+      "sh",
+      "-c",
+      script,
+      "sh",
+      path,
+      box.temp,
+    ];
+    const { stdout, stderr } = await box.run(argv);
+    expect(stderr).toContain("ENROOT_TEMP_PATH");
+    expect(stdout).toBe("1\n");
   });
 
   test("runs the hooks that it has taken along, with its own helpers", async () => {
@@ -235,10 +277,17 @@ describe("what it says of itself", () => {
 
   test("--verify", async () => {
     await using box = await sandbox();
-    const { run } = await bundle(box);
+    const { path, run } = await bundle(box);
     const { status, stdout } = await run(["--verify"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^user and mount namespaces +: OK$/m);
+    expect(stdout).toMatch(/^mounts in them +: OK$/m);
+    // In a user namespace of its own, a machine that forbids more of them.
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+    const forbidden = await box.run(["unshare", "-Ur", "sh", "-ec", script, "sh", path, "--verify"]);
+    expect(forbidden.status).toBe(1);
+    expect(forbidden.stdout).toMatch(/^user and mount namespaces +: KO/m);
+    expect(forbidden.stdout).toMatch(/^user\.max_user_namespaces +: KO/m);
   });
 });
 
