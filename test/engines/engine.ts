@@ -16,6 +16,8 @@ export interface Engine extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** Runs the engine's own program, and fails when it fails; returns its output. */
   run(...args: string[]): Promise<string>;
+  /** The digest of the configuration that the registry has of the small image. */
+  readonly configDigest: string;
   /** Everything in it: containers, images and volumes, to compare. */
   content(): Promise<string>;
 }
@@ -61,7 +63,7 @@ export async function startDocker(): Promise<Engine> {
   const socket = `unix://${place}/docker.sock`;
   const state = ["data-root", "exec-root", "pidfile"].map((name) => `--${name}=${place}/${name}`);
   const network = ["--iptables=false", "--ip6tables=false", "--bridge=none"];
-  const argv = ["dockerd", ...network, "--storage-driver=overlay2", `--host=${socket}`, ...state];
+  const argv = ["dockerd", ...network, "--storage-driver=vfs", `--host=${socket}`, ...state];
   const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
   const daemon = start(argv, { PATH, HOME: place }, { user: "root", timeout: 3600 });
   undo.defer(async () => {
@@ -81,13 +83,14 @@ export async function startDocker(): Promise<Engine> {
     60,
   );
   await chmod(join(place, "docker.sock"), 0o666); // What being a member of the group docker gives.
-  await fill(run, place, undo);
+  const configDigest = await fill(run, place, undo);
   const stack = undo.move();
   return {
     scheme: "dockerd",
     env: { DOCKER_HOST: socket },
     run,
     content: contentOf(run),
+    configDigest,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -120,13 +123,14 @@ export async function startPodman(): Promise<Engine> {
       .exited;
     await start(["podman", "system", "migrate"], all, { cwd: place }).exited;
   });
-  await fill(run, place, undo);
+  const configDigest = await fill(run, place, undo);
   const stack = undo.move();
   return {
     scheme: "podman",
     env,
     run,
     content: contentOf(run),
+    configDigest,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -144,7 +148,7 @@ async function mountsOf(place: string): Promise<string[]> {
 }
 
 /** Puts the test images into an engine by way of `load` and `import`. */
-async function fill(run: Run, place: string, undo: AsyncDisposableStack): Promise<void> {
+async function fill(run: Run, place: string, undo: AsyncDisposableStack): Promise<string> {
   const registry = undo.use(await imageRegistry(["small", "multi"]));
   await load(run, place, `${registry.name}/${images.small}`, images.small);
   await load(run, place, `${registry.name}/test/multi:latest`, images.foreign);
@@ -154,6 +158,16 @@ async function fill(run: Run, place: string, undo: AsyncDisposableStack): Promis
   await chmod(tree, 0o644);
   await run("import", ...configuration.flatMap((line) => ["--change", line]), tree, images.configured);
   await rm(tree);
+  const manifest = await host([
+    "skopeo",
+    "inspect",
+    "--raw",
+    "--tls-verify=false",
+    `docker://${registry.name}/${images.small}`,
+  ]);
+  const [digest] = /sha256:[0-9a-f]{64}/.exec(manifest.slice(manifest.indexOf('"config"'))) ?? [];
+  if (digest === undefined) throw new Error(`No configuration: ${manifest}`);
+  return digest;
 }
 
 async function load(run: Run, place: string, from: string, name: string): Promise<void> {

@@ -3,13 +3,23 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { host, type Sandbox, sandbox } from "../harness/index.ts";
+import { loadSettings } from "../../src/config/settings.ts";
+import { openEngineImage } from "../../src/registry/engine/engine-image.ts";
+import { has, host, type Sandbox, sandbox } from "../harness/index.ts";
 import { type Engine, foreignArchitecture, images, startDocker, startPodman } from "./engine.ts";
 
-describe.each([
+const engines = [
   ["dockerd", startDocker],
   ["podman", startPodman],
-] as const)("%s", (scheme, launch) => {
+] as const;
+
+/** Those that this machine has. */
+const here = {
+  dockerd: has("dockerd://", "dockerd", "docker"),
+  podman: has("podman://", "podman", "newuidmap"),
+} as const;
+
+describe.each(engines.filter(([scheme]) => here[scheme]))("%s", (scheme, launch) => {
   let engine: Engine;
   let before: string;
 
@@ -61,6 +71,11 @@ describe.each([
     expect(await box.ok(["start", "a", "sh", "-c", "echo $SMALL"])).toBe("yes\n");
   });
 
+  test("its id is the digest of the configuration that a registry has of it", async () => {
+    const id = (await engine.run("image", "inspect", "--format", "{{.Id}}", images.small)).trim();
+    expect(`sha256:${id.replace("sha256:", "")}`).toBe(engine.configDigest);
+  });
+
   test("load makes a container", async () => {
     await using box = await place();
     await box.ok(["load", "-n", "a", `${scheme}://${images.small}`]);
@@ -109,8 +124,31 @@ describe.each([
   });
 });
 
+test.skipIf(!here.dockerd)(
+  "an image of dockerd has the identity that it has in a registry, so that a cache can be shared",
+  async () => {
+    await using engine = await startDocker();
+    const settings = await loadSettings({ HOME: "/root", PATH: "/usr/bin:/bin", ...engine.env });
+    const arch = foreignArchitecture === "arm64" ? "amd64" : "arm64";
+    const request = {
+      uri: `dockerd://${images.small}`,
+      arch,
+      settings,
+      signal: new AbortController().signal,
+    };
+    const source = await openEngineImage("dockerd", request);
+    try {
+      expect(String(source.configDigest)).toBe(engine.configDigest);
+      expect(source.layers.length).toBe(source.config.diffIds.length);
+    } finally {
+      await source.close();
+    }
+  },
+  120_000,
+);
+
 describe("an engine that does not answer", () => {
-  test("dockerd:// says that the daemon is not there", async () => {
+  test.skipIf(!here.dockerd)("dockerd:// says that the daemon is not there", async () => {
     await using box = await sandbox({ env: { DOCKER_HOST: "unix:///nowhere/docker.sock" } });
     const { status, stderr } = await box.enroot(["import", "dockerd://test/small"]);
     expect(status).toBe(1);

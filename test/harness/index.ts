@@ -5,6 +5,7 @@ export { distDirectory, enrootBinary, machine, projectDirectory } from "./binary
 export { cacheDirectory, used } from "./cache.ts";
 export { mountsBelow, processesOf } from "./leftover.ts";
 export { host, type Result, type Running, type RunOptions, start, until } from "./process.ts";
+export { has } from "./programs.ts";
 export { account, type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
 export { type Directories, type Sandbox, sandbox } from "./sandbox.ts";
 export { asUser, testUser, userName } from "./user.ts";
