@@ -6,7 +6,8 @@
 # /.enroot; a start plan is written here and carried out by them (docs/plan.md).
 # shellcheck disable=SC2154 # assigned before this text
 
-set -euo pipefail
+# Not -u, for which an empty array is unset before bash 4.4.
+set -eo pipefail
 shopt -s nullglob
 
 readonly bundle_file=$0
@@ -116,9 +117,26 @@ bundle::extract() {
     available=$(df -Pk -- "${rootfs}" | awk 'NR == 2 { print $4 }')
     [ "${available}" -ge "$((bundle_unpacked / 1024))" ] ||
         bundle::err "Not enough space left in ${rootfs%/*}: $((bundle_unpacked / 1024)) KB are needed"
+    # In the background: bash heeds no signal while it waits for a program in the foreground.
     bundle::payload "${status}" | gzip -dc |
-        tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp ||
-        bundle::err "Could not extract ${bundle_file} into ${rootfs}"
+        tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp &
+    extraction=$!
+    wait "${extraction}" || bundle::err "Could not extract ${bundle_file} into ${rootfs}"
+    extraction=''
+}
+
+bundle::clean() {
+    [ -z "${extraction}" ] || { kill "${extraction}" && wait "${extraction}"; } 2> /dev/null || :
+    [ ${#made[@]} -gt 0 ] || return 0
+    chmod -Rf u+rwX -- "${made[@]}" || :
+    rm -rf -- "${made[@]}"
+}
+
+# bundle::die SIGNAL: ends as the signal would have ended it.
+bundle::die() {
+    trap - EXIT "$1"
+    bundle::clean
+    kill -s "$1" "$$"
 }
 
 bundle::step() {
@@ -221,6 +239,7 @@ bundle::plan() {
     if [ -n "${ENROOT_LOGIN_SHELL-}" ]; then bundle::step command login "$@"; else bundle::step command plain "$@"; fi
 }
 
+extraction='' made=()
 conf='' conf_text='' rc='' keep='' extract='' quiet='' root='' rw='' mounts=() environ=()
 
 # Sets `value` to the value of an option, which is its second word or what follows its =.
@@ -273,17 +292,24 @@ if [ -n "${rc}" ]; then
 fi
 bundle::check
 
+trap bundle::clean EXIT
+for signal in HUP INT TERM; do
+    # shellcheck disable=SC2064 # the signal of now
+    trap "bundle::die ${signal}" "${signal}"
+done
 if [ -n "${keep}" ]; then
     case "${bundle_target}" in /*) rootfs=${bundle_target} ;; *) rootfs=${PWD}/${bundle_target} ;; esac
     [ ! -e "${rootfs}" ] || bundle::err "File already exists: ${rootfs}"
     scratch=${rootfs%/*}/.${rootfs##*/}
     mkdir -p -- "${rootfs%/*}"
     mkdir -m 0700 -- "${rootfs}" "${scratch}"
-    trap 'chmod -Rf u+rwX -- "${rootfs}"; rm -rf -- "${rootfs}" "${scratch}"' EXIT
+    made=("${rootfs}" "${scratch}")
 else
-    scratch=$(mktemp -d -- "${ENROOT_TEMP_PATH:-${TMPDIR:-/tmp}}/${bundle_target##*/}.XXXXXXXXXX") ||
+    made[0]=$(mktemp -d -- "${ENROOT_TEMP_PATH:-${TMPDIR:-/tmp}}/${bundle_target##*/}.XXXXXXXXXX") || {
+        made=()
         bundle::err 'Could not create a directory: set ENROOT_TEMP_PATH to one of yours'
-    trap 'chmod -Rf u+rwX -- "${scratch}"; rm -rf -- "${scratch}"' EXIT
+    }
+    scratch=${made[0]}
     rootfs=${scratch}/rootfs
     mkdir -m 0700 -- "${rootfs}"
 fi

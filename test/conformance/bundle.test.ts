@@ -4,44 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { layersOf } from "../fixtures/layers.ts";
-import {
-  host,
-  type Result,
-  type RunOptions,
-  type Sandbox,
-  sandbox,
-  start,
-  testUser,
-  until,
-} from "../harness/index.ts";
+import { host, sandbox, start, testUser, until } from "../harness/index.ts";
+import { bundle, content, left } from "./bundle-image.ts";
 import { lines, own } from "./container.ts";
-import { busybox, image } from "./image.ts";
+import { image } from "./image.ts";
 import { refusal } from "./refusal.ts";
 
 const { uid, gid } = testUser();
-
-const content = `${busybox}
-  ln -s busybox bin/env; ln -s busybox bin/readlink; ln -s busybox bin/mkdir; ln -s busybox bin/grep
-  mkdir -p etc mnt 'with space'; echo 'PATH=/bin' > etc/environment; echo FROM_IMAGE=1 >> etc/environment
-  echo text > 'with space/file'; mkdir -m 0555 readonly; : > readonly/file; mkdir -m 0700 bin/deep`;
-
-interface Bundle {
-  readonly path: string;
-  run(args: readonly string[], options?: RunOptions): Promise<Result>;
-}
-
-/** Makes a bundle of a small image. */
-async function bundle(box: Sandbox, options: readonly string[] = [], script = content): Promise<Bundle> {
-  await box.ok(["bundle", ...options, await image(box, script)]);
-  const path = join(box.work, "image.run");
-  return { path, run: (args, run) => box.run([path, ...args], run) };
-}
-
-/** What running a bundle has left in the places where it may write. */
-async function left(box: Sandbox): Promise<string[]> {
-  const names = [...(await readdir(box.temp)), ...(await readdir(box.work))];
-  return names.filter((name) => !/^image\.(run|sqsh)$/.test(name));
-}
 
 describe("the file", () => {
   test("is IMAGE.run here unless another is wanted, and executable", async () => {
@@ -80,16 +49,6 @@ describe("the file", () => {
     await using box = await sandbox();
     await image(box, content);
     refusal(await box.enroot(args));
-    expect(await readdir(box.work)).toEqual(["image.sqsh"]);
-  });
-
-  test("is not there when its making is interrupted", async () => {
-    await using box = await sandbox();
-    await image(box, `${content}; head -c 60M /dev/urandom > big`);
-    const child = box.start(["bundle", "image.sqsh"]);
-    await until("the first bytes", async () => (await readdir(box.work)).length > 1);
-    child.kill("SIGTERM");
-    expect(await child.exited).toMatchObject({ signal: "SIGTERM" });
     expect(await readdir(box.work)).toEqual(["image.sqsh"]);
   });
 });
@@ -171,57 +130,6 @@ describe("run", () => {
     expect(await left(box)).toEqual([]);
   });
 
-  test("a target means what it says: nothing in it is run", async () => {
-    await using box = await sandbox();
-    const target = `a "b" \`id\` $(id) \\ it's\n$$`;
-    const { run } = await bundle(box, ["-t", target]);
-    expect((await run(["-i"])).stdout).toContain(`Target directory: ${target}\n`);
-    expect(await run(["-x"])).toMatchObject({ status: 0 });
-    expect(await readdir(box.work)).toContain(target);
-  });
-
-  test("a name with spaces, quotes and a newline is one", async () => {
-    await using box = await sandbox();
-    const name = `-o "my" $(id)\n'file'.run`;
-    await image(box, content);
-    await box.ok(["bundle", "-c", "-o", name, "image.sqsh"]);
-    expect((await box.run([join(box.work, name), "cat", "/with space/file"])).stdout).toBe("text\n");
-    expect((await box.run(["bash", `./${name}`, "-k", "true"])).status).toBe(0);
-    expect((await readdir(box.work)).sort()).toEqual([name, name.replace(".run", ""), "image.sqsh"].sort());
-    expect(await readdir(box.temp)).toEqual([]);
-  });
-
-  test.each<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGHUP"])("%s while it extracts", async (signal) => {
-    await using box = await sandbox();
-    const { path } = await bundle(box, [], `${content}; head -c 60M /dev/urandom > big`);
-    const child = start([path, "sh", "-c", "echo started"], box.env, { cwd: box.work });
-    await until("the first files", async () => (await readdir(box.temp)).length > 0);
-    child.kill(signal);
-    expect((await child.exited).stdout).toBe("");
-    expect(await left(box)).toEqual([]);
-  });
-
-  test("a place where programs may not run is refused, and left clean", async () => {
-    await using box = await sandbox();
-    const { path } = await bundle(box);
-    const script = 'mount -t tmpfs -o noexec,mode=1777 none "$2"; TMPDIR=$2 "$1" true; echo $?; ls -A "$2"';
-    const argv = [
-      "unshare",
-      "--user",
-      "--mount",
-      "--map-root-user",
-      "sh",
-      "-c",
-      script,
-      "sh",
-      path,
-      box.temp,
-    ];
-    const { stdout, stderr } = await box.run(argv);
-    expect(stderr).toContain("ENROOT_TEMP_PATH");
-    expect(stdout).toBe("1\n");
-  });
-
   test("runs the hooks that it has taken along, with its own helpers", async () => {
     await using box = await sandbox();
     const system = join(box.root, "system");
@@ -288,30 +196,6 @@ describe("what it says of itself", () => {
     expect(forbidden.status).toBe(1);
     expect(forbidden.stdout).toMatch(/^user and mount namespaces +: KO/m);
     expect(forbidden.stdout).toMatch(/^user\.max_user_namespaces +: KO/m);
-  });
-});
-
-describe("a damaged bundle", () => {
-  async function damaged(path: string): Promise<void> {
-    const bytes = await readFile(path);
-    bytes.fill(0, bytes.length - 5000, bytes.length - 4000);
-    await writeFile(path, bytes);
-  }
-
-  test("with a checksum is refused before anything is done", async () => {
-    await using box = await sandbox();
-    const { path, run } = await bundle(box, ["--checksum"]);
-    await damaged(path);
-    expect(refusal(await run(["sh", "-c", "echo started"]))).toContain("Checksum validation failed");
-    expect(await left(box)).toEqual([]);
-  });
-
-  test("without one does not start", async () => {
-    await using box = await sandbox();
-    const { path, run } = await bundle(box);
-    await damaged(path);
-    expect(await run(["sh", "-c", "echo started"])).toMatchObject({ status: 1, stdout: "" });
-    expect(await left(box)).toEqual([]);
   });
 });
 

@@ -103,7 +103,7 @@ export const improvements: readonly Improvement[] = [
   { tests: /^(surroundings|signals)/, why: "odd surroundings do not stop a command" },
   { tests: /version|info shows|SOURCE_DATE_EPOCH|is the same each time/, why: "this enroot's own" },
   {
-    tests: /^bundle\.test\.ts/,
+    tests: /^bundle/,
     why: "bundles pass signals on, leave nothing behind, and need no program that a minimal system lacks",
   },
 ];
