@@ -13,9 +13,10 @@ start_machine() {
   local kernel_options
   kernel_options="console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on no_timer_check \
 tsc=reliable net.ifnames=0 apparmor=0 audit=0 nowatchdog init_on_alloc=0 enroot.zfs=$(basename "$state")"
-  # Software emulation: hardware virtualisation may not be there, and the saved state would not fit other processors.
+  # Software emulation: hardware virtualisation may not be there, and the saved state would not fit other processors. The
+  # cache of translations keeps its own size: with 512 MiB, programs in the machine crashed at random.
   exec "$images/qemu/usr/bin/qemu-system-x86_64" -L "$images/qemu/usr/share/seabios" -L "$images/qemu/usr/share/qemu" \
-    -nodefaults -no-user-config -display none -no-reboot -M pc,usb=off,vmport=off -accel tcg,thread=multi,tb-size=512 \
+    -nodefaults -no-user-config -display none -no-reboot -M pc,usb=off,vmport=off -accel tcg,thread=multi \
     -cpu max -smp 2 -m "$memory" -object "memory-backend-memfd,id=memory,size=${memory}M,share=on" \
     -numa node,memdev=memory -kernel "$images/vmlinuz" -initrd "$images/initrd" -append "$kernel_options" \
     -serial "file:$work/console" -qmp "unix:$work/monitor,server=on,wait=off" -global migration.mapped-ram=on \
