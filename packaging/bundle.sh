@@ -118,22 +118,30 @@ bundle::extract() {
     [ "${available}" -ge "$((bundle_unpacked / 1024))" ] ||
         bundle::err "Not enough space left in ${rootfs%/*}: $((bundle_unpacked / 1024)) KB are needed"
     # In the background: bash heeds no signal while it waits for a program in the foreground.
+    # A signal that comes before all its programs run waits until they do.
+    extraction=starting
     bundle::payload "${status}" | gzip -dc |
         tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp &
-    extraction=$!
-    wait "${extraction}" || bundle::err "Could not extract ${bundle_file} into ${rootfs}"
+    extraction=running
+    [ -z "${interrupted}" ] || bundle::die "${interrupted}"
+    wait "$!" || bundle::err "Could not extract ${bundle_file} into ${rootfs}"
     extraction=''
 }
 
 bundle::clean() {
-    [ -z "${extraction}" ] || { kill "${extraction}" && wait "${extraction}"; } 2> /dev/null || :
+    # Not waited for: the rest of a pipeline ends only when this shell does.
+    [ -z "${extraction}" ] || kill "${!-}" 2> /dev/null || :
     [ ${#made[@]} -gt 0 ] || return 0
     chmod -Rf u+rwX -- "${made[@]}" || :
-    rm -rf -- "${made[@]}"
+    rm -rf -- "${made[@]}" 2> /dev/null || rm -rf -- "${made[@]}"
 }
 
 # bundle::die SIGNAL: ends as the signal would have ended it.
 bundle::die() {
+    if [ "${extraction}" = starting ]; then
+        interrupted=$1
+        return
+    fi
     trap - EXIT "$1"
     bundle::clean
     kill -s "$1" "$$"
@@ -239,7 +247,7 @@ bundle::plan() {
     if [ -n "${ENROOT_LOGIN_SHELL-}" ]; then bundle::step command login "$@"; else bundle::step command plain "$@"; fi
 }
 
-extraction='' made=()
+extraction='' interrupted='' made=()
 conf='' conf_text='' rc='' keep='' extract='' quiet='' root='' rw='' mounts=() environ=()
 
 # Sets `value` to the value of an option, which is its second word or what follows its =.
