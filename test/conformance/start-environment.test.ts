@@ -27,7 +27,13 @@ async function userFile(box: Sandbox, path: string, text: string): Promise<void>
 test("nothing of the caller's but what is asked for", async () => {
   await using box = await sandbox();
   await container(box);
-  const env = { SECRET: "1", LD_PRELOAD: "/none", LC_ALL: "C", ENROOT_X: "1", NVIDIA_VISIBLE_DEVICES: "void" };
+  const env = {
+    SECRET: "1",
+    LD_PRELOAD: "/none",
+    LC_ALL: "C",
+    ENROOT_X: "1",
+    NVIDIA_VISIBLE_DEVICES: "void",
+  };
   expect(await environment(box, [], env)).toEqual(["PATH=/bin"]);
 });
 
