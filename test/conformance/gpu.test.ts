@@ -3,12 +3,12 @@
 // of the Container Device Interface, with devices that every machine has.
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { enrootBinary, host, type RunOptions, type Sandbox, sandbox } from "../harness/index.ts";
+import { join } from "node:path";
+import { host, projectDirectory, type RunOptions, type Sandbox, sandbox } from "../harness/index.ts";
 import { container, lines, own } from "./container.ts";
 import { refusal } from "./refusal.ts";
 
-const packaging = join(dirname(enrootBinary()), "../../packaging");
+const packaging = join(projectDirectory, "packaging");
 
 interface Machine {
   readonly box: Sandbox;

@@ -30,8 +30,10 @@ function casesOf(report: string, foreign: boolean): Case[] {
     const parts = [decoded(group), decoded(test)].filter((part) => part !== "");
     const name = `${file.replace(/^.*\//, "")}: ${parts.join(" > ")}`;
     const outcome = /<failure/.test(body) ? "failed" : /<skipped/.test(body) ? "skipped" : "passed";
-    const why =
-      foreign && outcome === "failed" ? improvements.find(({ tests }) => tests.test(name))?.why : undefined;
+    const known = improvements.find(
+      (one) => file.endsWith(`/${one.file}`) && one.tests.includes(parts.join(" > ")),
+    );
+    const why = foreign && outcome === "failed" ? known?.why : undefined;
     const section = sectionOf(file);
     return why === undefined ? { section, name, outcome } : { section, name, outcome: "skipped", why };
   });
