@@ -40,9 +40,15 @@ export function scratchFile(target: string, mode = 0o666): ScratchFile {
   const directory = dirname(target);
   sweepScratch(directory);
   const path = join(directory, `${prefix}${ownTag()}`);
-  attempt(`create ${target}`, () => closeSync(openSync(path, "wx", mode)));
   const discard = (): void => removeIfPresent(path);
+  // Before there is a file: until signals are caught, one ends the process as it is.
   const forget = onInterrupt(discard);
+  try {
+    attempt(`create ${target}`, () => closeSync(openSync(path, "wx", mode)));
+  } catch (error) {
+    forget();
+    throw error;
+  }
   return {
     path,
     commit: (replace) => {
