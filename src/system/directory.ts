@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, statSync } from "node:fs";
 import { EnrootError } from "../errors.ts";
-import { describeErrno, errnoOf } from "./errno.ts";
+import { describeErrno } from "./errno.ts";
+import { ownTag } from "./owner.ts";
 
 /**
  * Makes one of enroot's own directories, and missing ones above it, for the caller alone (0700).
@@ -42,12 +43,25 @@ function makeAlike(parent: string, name: string, setting: string): string {
       cause,
     });
   try {
-    mkdirSync(path, { mode: 0o700 });
-    chmodSync(path, statSync(parent).mode & 0o7777);
+    if (!lstatSync(path, { throwIfNoEntry: false })) place(path, statSync(parent).mode & 0o7777);
   } catch (cause) {
-    if (errnoOf(cause) !== "EEXIST") throw refuse(describeErrno(cause), cause);
+    throw refuse(describeErrno(cause), cause);
   }
   // A link could lead to a place of somebody else.
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
   throw refuse("there is something else");
+}
+
+/** Makes a directory that has its permissions from the first moment: other users may be about to go into it. */
+function place(path: string, mode: number): void {
+  const fresh = `${path}.${ownTag()}`;
+  mkdirSync(fresh, { mode: 0o700 });
+  try {
+    chmodSync(fresh, mode);
+    renameSync(fresh, path);
+  } catch (cause) {
+    rmdirSync(fresh);
+    // Somebody else was faster.
+    if (!lstatSync(path, { throwIfNoEntry: false })) throw cause;
+  }
 }
