@@ -38,7 +38,7 @@ struct request {
 	bool allowed; /* whether we have the capability at all */
 	struct caller caller;
 	char store_path[PATH_MAX];
-	const char *below; /* the dataset's name below the store's */
+	char place[DATASET_LIMIT + 1]; /* the dataset's place below the store */
 };
 
 /* Where a dataset belongs. */
@@ -323,9 +323,12 @@ open_store(struct request *request, const char *mounts)
 	if (!mount_by_id(mounts, mount_of(fd), mount) || strcmp(mount->type, "zfs") != 0 || strcmp(mount->root, "/") != 0 ||
 	    strcmp(mount->point, request->store_path) != 0)
 		die("The store %s is not the mount point of a ZFS dataset", request->store_path);
-	request->below = dataset_below(mount->source, request->dataset);
-	if (request->below == NULL)
+	const char *below = dataset_below(mount->source, request->dataset);
+
+	if (below == NULL)
 		die("The dataset %s is not below the store %s", request->dataset, mount->source);
+	if (!dataset_place(below, request->place))
+		die("Invalid dataset name: %s (a colon stands before two hexadecimal digits)", request->dataset);
 	free(mount);
 	return fd;
 }
@@ -334,15 +337,15 @@ static void
 find_target(int store, const struct request *request, bool create, struct target *target)
 {
 	*target = (struct target){.fd = -1};
-	target->parent = walk(store, request->below, create, target->name);
+	target->parent = walk(store, request->place, create, target->name);
 	if (target->parent < 0)
 		die_errno("Could not reach the place of %s in %s", request->dataset, request->store_path);
 	/* Private from the start: what matters later are the permissions of the file system that covers it. */
 	if (create && mkdirat(target->parent, target->name, 0700) < 0 && errno != EEXIST)
-		die_errno("Could not make the directory %s/%s", request->store_path, request->below);
+		die_errno("Could not make the directory %s/%s", request->store_path, request->place);
 	target->fd = open_directory(target->parent, target->name);
 	if (target->fd < 0 && (create || errno != ENOENT))
-		die_errno("Could not open %s/%s", request->store_path, request->below);
+		die_errno("Could not open %s/%s", request->store_path, request->place);
 }
 
 /* Whether the dataset is mounted where it belongs. Ends the program when something else is mounted there. */
@@ -355,7 +358,7 @@ is_mounted(const struct request *request, const struct target *target, const cha
 	if (target->fd >= 0 && mount_of(target->fd) != mount_of(target->parent)) {
 		if (!mount_by_id(mounts, mount_of(target->fd), mount) || strcmp(mount->type, "zfs") != 0 ||
 		    strcmp(mount->source, request->dataset) != 0 || strcmp(mount->root, "/") != 0)
-			die("Something else is mounted on %s/%s", request->store_path, request->below);
+			die("Something else is mounted on %s/%s", request->store_path, request->place);
 		mounted = true;
 	}
 	free(mount);
@@ -379,7 +382,7 @@ lock_target(const struct request *request, const struct target *target)
 	int fd = openat(target->parent, target->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		die_errno("Could not lock %s/%s", request->store_path, request->below);
+		die_errno("Could not lock %s/%s", request->store_path, request->place);
 	return fd;
 }
 
@@ -391,10 +394,10 @@ check_empty(const struct request *request, int fd)
 	const struct dirent *entry;
 
 	if (directory == NULL)
-		die_errno("Could not read %s/%s", request->store_path, request->below);
+		die_errno("Could not read %s/%s", request->store_path, request->place);
 	while ((entry = readdir(directory)) != NULL) {
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			die("The directory %s/%s is not empty", request->store_path, request->below);
+			die("The directory %s/%s is not empty", request->store_path, request->place);
 	}
 	closedir(directory);
 }
@@ -426,7 +429,7 @@ attach(const struct request *request, int mount, int place)
 	result = syscall(SYS_move_mount, mount, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	lower_capability();
 	if (result < 0)
-		die_errno("Could not mount %s on %s/%s", request->dataset, request->store_path, request->below);
+		die_errno("Could not mount %s on %s/%s", request->dataset, request->store_path, request->place);
 }
 
 static void
@@ -450,7 +453,7 @@ do_mount(const struct request *request, int store)
 	if (is_mounted(request, &target, mounts.data))
 		return;
 	if (!is_callers(target.fd, request))
-		die("The directory %s/%s belongs to another user", request->store_path, request->below);
+		die("The directory %s/%s belongs to another user", request->store_path, request->place);
 	cleanup_fd int place = lock_target(request, &target);
 
 	/* While we waited for the lock, another call may have mounted it. */
@@ -468,7 +471,7 @@ do_mount(const struct request *request, int store)
 		die("The dataset %s belongs to another user", request->dataset);
 	/* The very directory that was looked at, wherever somebody may have moved it. */
 	if (!is_callers(place, request))
-		die("The directory %s/%s belongs to another user", request->store_path, request->below);
+		die("The directory %s/%s belongs to another user", request->store_path, request->place);
 	attach(request, mount, place);
 	free(mounts.data);
 }

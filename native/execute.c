@@ -22,6 +22,7 @@
 #include "namespace.h"
 #include "plan.h"
 #include "script.h"
+#include "watcher.h"
 
 /* What the steps so far have brought about. */
 struct execution {
@@ -58,6 +59,13 @@ do_unsetenv(struct execution *execution, const struct step *step)
 {
 	(void)execution;
 	(void)unsetenv(step->arguments[0]);
+}
+
+static void
+do_afterwards(struct execution *execution, const struct step *step)
+{
+	(void)execution;
+	watcher_start(step->arguments);
 }
 
 static void
@@ -425,6 +433,7 @@ do_execute(struct execution *execution, const struct step *step)
 static const struct step_kind kinds[] = {
     {"setenv", 2, 2, do_setenv, false},
     {"unsetenv", 1, 1, do_unsetenv, false},
+    {"afterwards", 1, SIZE_MAX, do_afterwards, false},
     {"unshare", 1, 7, do_unshare, false},
     {"runtime", 1, 1, do_runtime, false},
     {"image", 4, 4, do_image, false},

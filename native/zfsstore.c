@@ -49,6 +49,35 @@ dataset_below(const char *store, const char *dataset)
 	return dataset + length + 1;
 }
 
+static int
+hex_digit(char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *found = c == '\0' ? NULL : strchr(digits, c);
+
+	return found == NULL ? -1 : (int)(found - digits);
+}
+
+bool
+dataset_place(const char *name, char path[DATASET_LIMIT + 1])
+{
+	size_t length = 0;
+
+	for (; *name != '\0' && length < DATASET_LIMIT; ++name) {
+		if (*name == ':') {
+			int high = hex_digit(name[1]), low = high < 0 ? -1 : hex_digit(name[2]), byte = high * 16 + low;
+
+			if (low < 0 || byte <= ' ' - 1 || byte == 0x7f || byte == '/' || is_among((char)byte, "_-."))
+				return false;
+			path[length++] = (char)byte;
+			name += 2;
+		} else
+			path[length++] = *name;
+	}
+	path[length] = '\0';
+	return *name == '\0';
+}
+
 struct expansion {
 	char *path;
 	size_t length;

@@ -23,6 +23,13 @@ bool dataset_valid(const char *name);
 /* The part of `dataset` below `store`, or NULL when it is not strictly below. */
 const char *dataset_below(const char *store, const char *dataset);
 
+/*
+ * The path that a dataset's name stands for, into `path`: container names may have more characters than ZFS allows, and
+ * `:XX` in a dataset's name is the byte with that number in upper-case hexadecimal. False when there is any other `:`, or
+ * one for a byte that needs none: a place belongs to one name only.
+ */
+bool dataset_place(const char *name, char path[DATASET_LIMIT + 1]);
+
 enum setting { SETTING_ABSENT, SETTING_FOUND, SETTING_INVALID };
 
 /*

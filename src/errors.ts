@@ -13,6 +13,8 @@ export type ErrorKind =
   | "Registry"
   /** A program or the system failed, or is missing. */
   | "Tool"
+  /** The disk or the quota is full. */
+  | "NoSpace"
   /** Data is not what its digest or its format says. */
   | "Corrupt"
   /** Understood, but not possible here. */

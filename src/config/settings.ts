@@ -45,6 +45,13 @@ export interface Settings {
   readonly mountHome: boolean;
   readonly restrictDev: boolean;
   readonly storageBackend: "dir" | "zfs";
+  /** Infinity: for ever. */
+  readonly templateWarmSeconds: number;
+  /** Percent. */
+  readonly templatePressureThreshold: number;
+  /** What import makes unless told otherwise. */
+  readonly importFormat: "pointer" | "squashfs";
+  readonly zfsLayerChain: boolean;
   readonly configFile: string;
   /** The caller's environment with the configuration merged in: what hooks see. */
   readonly environment: ReadonlyMap<string, string>;
@@ -161,6 +168,11 @@ function toSettings(values: Values, places: Places, configFile: string): Setting
     mountHome: flag("MOUNT_HOME"),
     restrictDev: flag("RESTRICT_DEV"),
     storageBackend: parseBackend(text("STORAGE_BACKEND")),
+    templateWarmSeconds:
+      text("TEMPLATE_WARM_SECONDS") === "inf" ? Number.POSITIVE_INFINITY : number("TEMPLATE_WARM_SECONDS"),
+    templatePressureThreshold: parsePercent("ENROOT_TEMPLATE_PRESSURE_THRESHOLD", values),
+    importFormat: parseFormat(text("STORAGE_BACKEND"), text("ZFS_IMPORT_FORMAT")),
+    zfsLayerChain: flag("ZFS_LAYER_CHAIN"),
     configFile,
     environment,
     exported: new Map(exported),
@@ -175,6 +187,20 @@ function parseNumber(name: string, values: Values): number {
   const number = Number(entry.text);
   if (form.test(entry.text) && number <= Number.MAX_SAFE_INTEGER) return number;
   throw new EnrootError("Usage", `Invalid number for ${name}: ${entry.text} (from ${entry.origin})`);
+}
+
+function parsePercent(name: string, values: Values): number {
+  const percent = parseNumber(name, values);
+  if (percent <= 100) return percent;
+  throw new EnrootError("Usage", `Invalid number for ${name}: ${percent}`, { hint: "it is percent" });
+}
+
+function parseFormat(backend: string | undefined, value = "pointer"): "pointer" | "squashfs" {
+  if (backend !== "zfs" || value === "squashfs") return "squashfs";
+  if (value === "pointer") return "pointer";
+  throw new EnrootError("Usage", `Invalid ENROOT_ZFS_IMPORT_FORMAT: ${value}`, {
+    hint: "pointer and squashfs exist",
+  });
 }
 
 function parseBackend(value: string | undefined): "dir" | "zfs" {

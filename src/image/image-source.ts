@@ -34,7 +34,7 @@ export interface ImageSource {
   readonly layers: readonly LayerBytes[];
   /**
    * Resolves with the place of layer `index` (0: bottom), complete and verified against its digest, if it has one.
-   * All layers are fetched at once, up to the connection limit; callers may ask in any order.
+   * The first call has all layers fetched at once, up to the connection limit; callers may ask in any order.
    */
   layerFile(index: number): Promise<LayerFile>;
   /** Stops what is still being fetched and removes partial files of this process. Safe to call twice. */

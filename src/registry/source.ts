@@ -40,7 +40,7 @@ function refuseScheme(uri: string): EnrootError {
 }
 
 /**
- * Finds an image and begins to fetch it.
+ * Finds an image.
  * @throws EnrootError Usage, NotFound, Registry, Corrupt, Unsupported
  */
 export async function openImage(request: ImageRequest): Promise<ImageSource> {

@@ -9,6 +9,7 @@ export type Step = readonly [name: StepName, ...args: string[]];
 export type StepName =
   | "setenv"
   | "unsetenv"
+  | "afterwards"
   | "unshare"
   | "runtime"
   | "image"

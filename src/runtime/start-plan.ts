@@ -19,6 +19,8 @@ export type Root =
 export interface StartRequest {
   readonly settings: Settings;
   readonly root: Root;
+  /** A program and its arguments for when the container has ended. */
+  readonly afterwards?: readonly string[] | undefined;
   /** Whether the caller is root and keeps its privileges. */
   readonly privileged: boolean;
   /** What the environment of hooks and scripts has beyond the caller's. */
@@ -55,6 +57,7 @@ sysfs /sys sysfs x-create=dir,ro,nosuid,nodev,noexec,private 0 -1`;
 /** The plan of one start. */
 export function planStart(request: StartRequest): Step[] {
   return [
+    ...(request.afterwards === undefined ? [] : ([["afterwards", ...request.afterwards]] satisfies Step[])),
     ...request.variables.map(variableStep),
     namespaceStep(request),
     ["runtime", request.settings.runtimePath],

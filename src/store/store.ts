@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where containers live. Implementations: dir/ (plain directories); a ZFS store is to come.
+// Where containers live: dir/ (plain directories) and zfs/ (datasets, cloned from templates).
 // May import: image, system, errors.
 
 declare const brand: unique symbol;
@@ -7,13 +7,80 @@ declare const brand: unique symbol;
 /** A container's name: no slash, no leading dot, no control characters, at most 255 bytes. */
 export type ContainerName = string & { readonly [brand]: "ContainerName" };
 
+/** What an image is known by where images are kept, and where it came from. */
+export interface TemplateIdentity {
+  /** 64 hexadecimal digits: the sha256 of an image file, or of a configuration that a registry's image is named by. */
+  readonly key: string;
+  /** Where it came from, without a user's name. */
+  readonly uri?: string | undefined;
+  /** `sha256:…` of its manifest. */
+  readonly manifestDigest?: string | undefined;
+  /** OCI name. */
+  readonly arch?: string | undefined;
+}
+
+/** Something that containers are made of. */
+export interface Content {
+  /** What it is known by: asked only by a store that keeps templates, and before `fill`. */
+  identify(): Promise<TemplateIdentity>;
+  /** Writes the root file system into an empty directory; a second time if there was no space for the first. */
+  fill(directory: string): Promise<void>;
+  /** A file with a stream of the root file system, which a store that can receives instead. */
+  readonly stream?: string;
+  /** Lets go of what it holds. */
+  close?(): Promise<void>;
+}
+
 /** What `create` is told about the container to make. */
 export interface CreateOptions {
   readonly name: ContainerName;
   /** Replace a container of that name. */
   readonly force: boolean;
-  /** Writes the root file system into an empty directory; called once. */
-  readonly fill: (directory: string) => Promise<void>;
+  readonly content: Content;
+}
+
+/** What the root of a process' mount namespace is. */
+export interface RootMount {
+  /** Numbers of the file system. */
+  readonly device: string;
+  /** What of the file system is mounted. */
+  readonly root: string;
+  /** What the file system is made of. */
+  readonly source: string;
+}
+
+/** A root file system that is there for one start. */
+export interface Ephemeral {
+  readonly path: string;
+  /** What `release` needs to know. */
+  readonly id: string;
+}
+
+/** Images that are kept, and that containers are cloned from. Each verb is safe under concurrent callers. */
+export interface Templates {
+  /**
+   * Whether it is there now.
+   * @param key of its identity
+   */
+  has(key: string): Promise<boolean>;
+  /**
+   * Makes the template unless it is there, which it then says.
+   * @throws whatever the content throws, with nothing left behind
+   */
+  ensure(content: Content): Promise<boolean>;
+  /**
+   * Makes a root file system for one start.
+   * @param owner process that it is for: once that is gone, the next change of the store takes away what is left
+   */
+  clone(content: Content, owner: number): Promise<Ephemeral>;
+  /** Takes away a root file system of `clone` once no process uses it any more. */
+  release(id: string): Promise<void>;
+}
+
+/** Containers as streams. */
+export interface Streams {
+  /** Writes a container as it is now into a file, which is there and empty. @throws EnrootError NotFound, Tool, NoSpace */
+  send(name: ContainerName, output: string): Promise<void>;
 }
 
 /** A place that holds containers. Each verb is safe under concurrent callers. */
@@ -24,9 +91,15 @@ export interface Store {
   rootfs(name: ContainerName): Promise<string>;
   /**
    * Makes a container: the name appears only when it is complete.
-   * @throws EnrootError Exists unless `force`; whatever `fill` throws, with nothing left behind
+   * @throws EnrootError Exists unless `force`; whatever the content throws, with nothing left behind
    */
   create(options: CreateOptions): Promise<void>;
   /** Deletes a container, whatever permissions its files have; never crosses into a mount. @throws EnrootError NotFound */
   remove(name: ContainerName): Promise<void>;
+  /** The container whose root file system something is mounted from, by what mountinfo says of that. */
+  containerAt(mount: RootMount): ContainerName | undefined;
+  /** Absent where each container is a copy of its own. */
+  readonly templates?: Templates;
+  /** Absent where containers are no file systems. */
+  readonly streams?: Streams;
 }

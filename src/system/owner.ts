@@ -23,7 +23,12 @@ function place(): string {
 
 /** `HOST.NAMESPACE.PID.START.N`: unique, and tells whether its maker still runs. */
 export function ownTag(): string {
-  return `${place()}.${process.pid}.${startTime("self") ?? 0}.${count++}`;
+  return tagOf(process.pid);
+}
+
+/** The same mark for another process that runs in our PID namespace. */
+export function tagOf(pid: number): string {
+  return `${place()}.${pid}.${startTime(pid) ?? 0}.${count++}`;
 }
 
 /** Whether `tag` was made here by a process that is gone. Anything else is not ours to judge. */

@@ -106,6 +106,31 @@ export async function runSilent(
   return { status, signal: signalName(child.signalCode), stderr: await stderr };
 }
 
+/** A program that says little. */
+export interface QuietCommand {
+  readonly argv: Command["argv"];
+  /** A file that it reads; without one nothing. */
+  readonly input?: string | undefined;
+  /** Ends it early; a clean-up passes null, because it must get to its end. */
+  readonly cancel?: AbortSignal | null | undefined;
+}
+
+/** Runs a program without the cost of execa; a failing status is an outcome. @throws EnrootError Tool when it cannot start */
+export async function capture({ argv, input, cancel = abortSignal() }: QuietCommand): Promise<Outcome> {
+  const child = Bun.spawn([...argv], {
+    env: helperEnvironment(),
+    cwd: "/",
+    stdin: input === undefined ? "ignore" : Bun.file(input),
+    stdout: "pipe",
+    stderr: "pipe",
+    ...(cancel === null ? {} : { signal: cancel }),
+  });
+  const stdout = child.stdout.text();
+  const stderr = readTail(child.stderr);
+  const status = await awaitChild(child.exited);
+  return { status, signal: signalName(child.signalCode), stdout: await stdout, stderr: await stderr };
+}
+
 /** A program whose output becomes a file. */
 export interface FileCommand {
   readonly argv: Command["argv"];

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole directory trees, with whatever names, depths and permissions an image gave them. rm, chmod and find go by
 // descriptor, so that neither a path longer than the kernel takes nor a name that is not UTF-8 stops them.
-import { lstatSync, readFileSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { EnrootError } from "../errors.ts";
 import { describeErrno, errnoOf } from "./errno.ts";
+import { readMounts } from "./mounts.ts";
 import { runSilent } from "./process.ts";
 import { requireProgram } from "./programs.ts";
 import { abortSignal } from "./signals.ts";
-
-/** Turns mountinfo's octal escapes back into characters. */
-export function unescapeMount(text: string): string {
-  if (!text.includes("\\")) return text;
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
-}
 
 /** Whether there is anything at `path`, a dangling symbolic link included. */
 export function isPresent(path: string): boolean {
@@ -34,8 +27,7 @@ export function isPresent(path: string): boolean {
  */
 export function refuseMounts(directory: string): void {
   const real = join(realpathSync(dirname(directory)), basename(directory));
-  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
-    const point = unescapeMount(line.split(" ", 5)[4] ?? "");
+  for (const { point } of readMounts("self")) {
     if (point !== real && !point.startsWith(`${real}/`)) continue;
     throw new EnrootError("Unsupported", `Could not delete ${directory}: ${point} is mounted`, {
       hint: "unmount it first",

@@ -4,6 +4,7 @@ import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { log, openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
+import type { ContainerName, Store } from "../store/store.ts";
 import { openStore } from "../store/table.ts";
 import { scratchFile } from "../system/scratch.ts";
 import { refuseOutput } from "./output-file.ts";
@@ -29,11 +30,12 @@ export async function exportContainer({
   format,
   force,
 }: ExportRequest): Promise<void> {
-  checkFormat(format ?? "sqsh");
   const container = parseContainerName(name);
-  const target = resolve(output ?? `${container}.sqsh`);
+  const extension = extensionOf(format ?? "sqsh");
+  const target = resolve(output ?? `${container}.${extension}`);
+  const store = await openStore(settings);
+  if (extension !== "sqsh") return exportStream({ store, container, target, force });
   const program = requirePacker();
-  const store = await openStore(settings.storageBackend, settings.dataPath);
   const rootfs = await store.rootfs(container);
   refuseOutput(target, force);
   await openLog();
@@ -43,10 +45,27 @@ export async function exportContainer({
   file.commit(force);
 }
 
-function checkFormat(format: string): void {
-  if (format === "sqsh") return;
-  if (format !== "zfs") throw new EnrootError("Usage", `Invalid format: ${format} (sqsh and zfs exist)`);
-  throw new EnrootError("Unsupported", "Only the ZFS store has images of format zfs", {
-    hint: "use --format sqsh or ENROOT_STORAGE_BACKEND=zfs",
-  });
+function extensionOf(format: string): "sqsh" | "zfs" {
+  if (format === "sqsh" || format === "zfs") return format;
+  throw new EnrootError("Usage", `Invalid format: ${format} (sqsh and zfs exist)`);
+}
+
+interface StreamExport {
+  readonly store: Store;
+  readonly container: ContainerName;
+  readonly target: string;
+  readonly force: boolean;
+}
+
+async function exportStream({ store, container, target, force }: StreamExport): Promise<void> {
+  if (store.streams === undefined) {
+    throw new EnrootError("Unsupported", "Only the ZFS store has images of format zfs", {
+      hint: "use --format sqsh or ENROOT_STORAGE_BACKEND=zfs",
+    });
+  }
+  refuseOutput(target, force);
+  await using file = scratchFile(target);
+  log.info("Creating zfs send stream...");
+  await store.streams.send(container, file.path);
+  file.commit(force);
 }

@@ -44,18 +44,35 @@ export interface WantedImage {
   readonly settings: Settings;
 }
 
-/** Opens an image, shows how its download goes, and lets go of it in the end. @throws EnrootError */
-export async function withImage(
-  { uri, arch, settings }: WantedImage,
-  use: (image: ImageSource, progress: ProgressDisplay) => Promise<void>,
-): Promise<void> {
+/** An image, and the display of how its download goes. */
+export interface OpenImage {
+  readonly image: ImageSource;
+  readonly progress: ProgressDisplay;
+  /** Lets go of both. */
+  close(): Promise<void>;
+}
+
+/** Opens an image, whose download is shown. @throws EnrootError */
+export async function openWanted({ uri, arch, settings }: WantedImage): Promise<OpenImage> {
   const progress = openProgress();
   const image = await openImage({ uri, arch, settings, signal: abortSignal(), onProgress: progress.fetched });
+  const close = async (): Promise<void> => {
+    progress.finish();
+    await image.close();
+  };
+  return { image, progress, close };
+}
+
+/** Opens an image and lets go of it in the end. @throws EnrootError */
+export async function withImage(
+  wanted: WantedImage,
+  use: (image: ImageSource, progress: ProgressDisplay) => Promise<void>,
+): Promise<void> {
+  const { image, progress, close } = await openWanted(wanted);
   try {
     await use(image, progress);
   } finally {
-    progress.finish();
-    await image.close();
+    await close();
   }
 }
 

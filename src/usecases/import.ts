@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, lstatSync, truncateSync } from "node:fs";
+import { existsSync, lstatSync, truncateSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { parseArchitecture } from "../image/architecture.ts";
+import { formatPointer } from "../image/pointer.ts";
 import { imageName } from "../image/reference.ts";
 import { log, openLog } from "../log.ts";
+import { openStore } from "../store/table.ts";
 import { scratchFile } from "../system/scratch.ts";
-import { fixedTimeOf, timeOf, withImage, writeFlattened } from "./flattened-image.ts";
+import { fixedTimeOf, timeOf, type WantedImage, withImage, writeFlattened } from "./flattened-image.ts";
+import { remoteContent } from "./remote-content.ts";
 import { openSquashfs, squashfsCommand } from "./squashfs.ts";
 
 /** What `enroot import` is asked for. */
@@ -26,11 +29,12 @@ export interface ImportRequest {
  */
 export async function importImage(request: ImportRequest): Promise<void> {
   const { settings, uri } = request;
-  checkFormat(request);
+  const format = formatOf(request);
   const arch = parseArchitecture(request.arch ?? machine());
   const output = resolve(request.output ?? `${imageName(uri)}.sqsh`);
   fixedTimeOf(settings);
   refuseOutput(output);
+  if (format === "pointer") return importPointer({ settings, uri, arch, output });
   // Missing programs are told of before anything is fetched.
   squashfsCommand({ path: output, target: output, settings, time: 0 });
   await openLog();
@@ -49,14 +53,39 @@ export async function importImage(request: ImportRequest): Promise<void> {
   });
 }
 
-function checkFormat({ format, settings }: ImportRequest): void {
-  if (format === undefined || format === "squashfs") return;
+function formatOf({ format, settings }: ImportRequest): "pointer" | "squashfs" {
+  if (format === undefined) return settings.importFormat;
+  if (format === "squashfs") return format;
   if (format !== "pointer")
     throw new EnrootError("Usage", `Invalid format: ${format} (pointer and squashfs exist)`);
   if (settings.storageBackend === "dir") {
     throw new EnrootError("Unsupported", "Only the ZFS store has pointer files", {
       hint: "use --format squashfs or ENROOT_STORAGE_BACKEND=zfs",
     });
+  }
+  return format;
+}
+
+interface PointerImport extends WantedImage {
+  readonly output: string;
+}
+
+/** The image becomes a template, unless it is one already, and the file says which. */
+async function importPointer({ output, ...wanted }: PointerImport): Promise<void> {
+  const content = remoteContent(wanted);
+  const store = await openStore(wanted.settings);
+  await openLog();
+  await using file = scratchFile(output);
+  try {
+    const identity = await content.identify();
+    const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const { uri, manifestDigest } = await content.open();
+    const text = formatPointer({ key: identity.key, manifestDigest, arch: wanted.arch, uri, imported });
+    if (await store.templates?.ensure(content)) log.info("The image is there already");
+    writeFileSync(file.path, text);
+    file.commit(false);
+  } finally {
+    await content.close();
   }
 }
 

@@ -13,13 +13,14 @@ const header = ["NAME", "PID", "COMM", "STATE", "STARTED", "TIME", "MNTNS", "USE
 
 /** The text that `enroot list` prints: names, or a table of names and processes. */
 export async function listContainers({ settings, fancy }: ListRequest): Promise<string> {
-  const store = await openStore(settings.storageBackend, settings.dataPath);
+  const store = await openStore(settings);
   const names: string[] = await store.list();
   if (!fancy) return names.map((name) => `${name}\n`).join("");
-  const processes = findContainerProcesses(settings.dataPath);
+  const processes = findContainerProcesses();
   const rows = new Map<string, ContainerProcess[]>(names.map((name) => [name, []]));
   for (const process of processes) {
-    const name = process.name !== undefined && rows.has(process.name) ? process.name : "<unknown>";
+    const container = store.containerAt(process.root);
+    const name = container !== undefined && rows.has(container) ? container : "<unknown>";
     rows.set(name, [...(rows.get(name) ?? []), process]);
   }
   const sorted = [...rows].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync } from "node:fs";
 import { machine } from "node:os";
-import { join } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { parseArchitecture } from "../image/architecture.ts";
 import { imageName } from "../image/reference.ts";
-import { log, openLog } from "../log.ts";
+import { openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
-import { removeTree } from "../system/tree.ts";
-import { openDirectoryOutput, requireTar } from "./directory-output.ts";
-import { fixedTimeOf, withImage, writeFlattened } from "./flattened-image.ts";
+import { fixedTimeOf } from "./flattened-image.ts";
+import { remoteContent } from "./remote-content.ts";
 
 /** What `enroot load` is asked for. */
 export interface LoadRequest {
@@ -29,25 +26,12 @@ export async function loadImage({ settings, uri, arch, name, force }: LoadReques
   const container = parseContainerName(name ?? imageName(uri));
   const architecture = parseArchitecture(arch ?? machine());
   fixedTimeOf(settings);
-  const program = requireTar();
-  const store = await openStore(settings.storageBackend, settings.dataPath);
+  const content = remoteContent({ uri, arch: architecture, settings });
+  const store = await openStore(settings);
   await openLog();
-  const fill = (directory: string): Promise<void> =>
-    withImage({ uri, arch: architecture, settings }, async (image, progress) => {
-      log.info("Loading container root filesystem...");
-      await writeFlattened({
-        image,
-        settings,
-        progress,
-        // As create does: on the host, set-id programs of an image would run with the rights of whoever owns its files.
-        modeMask: process.geteuid?.() === 0 ? 0o7777 : 0o1777,
-        open: () => openDirectoryOutput({ program, directory, data: settings.dataPath }),
-        clear: () => emptyDirectory(directory),
-      });
-    });
-  await store.create({ name: container, force, fill });
-}
-
-async function emptyDirectory(directory: string): Promise<void> {
-  for (const name of readdirSync(directory)) await removeTree(join(directory, name));
+  try {
+    await store.create({ name: container, force, content });
+  } finally {
+    await content.close();
+  }
 }

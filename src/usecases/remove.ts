@@ -18,7 +18,7 @@ export interface RemoveRequest {
  */
 export async function removeContainers({ settings, names, force }: RemoveRequest): Promise<void> {
   const containers = names.map(parseContainerName);
-  const store = await openStore(settings.storageBackend, settings.dataPath);
+  const store = await openStore(settings);
   for (const name of containers) {
     const rootfs = await store.rootfs(name);
     if (force || confirmed(rootfs)) await store.remove(name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { hookEnvironment } from "../config/hook-environment.ts";
 import { directSettings, overrideSettings, type Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
@@ -12,7 +12,7 @@ import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { ensureDirectory } from "../system/directory.ts";
 import { requireProgram } from "../system/programs.ts";
-import { probeImage } from "./image-file.ts";
+import { openImageFile, probeImage, resolveImage } from "./image-file.ts";
 import { deliverPlan } from "./plan-delivery.ts";
 import { type CheckedScript, findCommandScript, readScript } from "./start-script.ts";
 
@@ -49,11 +49,12 @@ export async function startContainer(options: StartOptions): Promise<void> {
   const rc = options.rc === undefined ? undefined : findCommandScript(options.rc);
   const script = options.config === undefined ? undefined : readScript(options.config);
   const settings = effectiveSettings(options, script);
-  const root = await findRoot(options.target ?? directedTarget(options, settings), settings);
+  const { root, afterwards } = await findRoot(options.target ?? directedTarget(options, settings), settings);
   ensureDirectory(settings.runtimePath, "ENROOT_RUNTIME_PATH");
   const steps = planStart({
     settings,
     root,
+    afterwards,
     privileged: settings.allowSuperuser && process.geteuid?.() === 0,
     variables: hookEnvironment(settings),
     files: findConfigurationFiles([settings.sysconfPath, settings.configPath]),
@@ -84,16 +85,22 @@ function directedTarget({ config }: StartOptions, settings: Settings): string {
   });
 }
 
-async function findRoot(target: string, settings: Settings): Promise<Root> {
+/** A root file system, and what has to be done when its container has ended. */
+interface FoundRoot {
+  readonly root: Root;
+  readonly afterwards?: readonly string[];
+}
+
+async function findRoot(target: string, settings: Settings): Promise<FoundRoot> {
   const path = resolve(target);
   const kind = probeTarget(target, path);
-  if (kind === "squashfs") return imageRoot(path, settings);
+  if (kind !== undefined && kind !== "unknown") return imageRoot(path, settings);
   if (target.includes("/")) {
     if (!existsSync(path)) throw new EnrootError("NotFound", `No such file or directory: ${path}`);
     throw new EnrootError("Usage", `Invalid image format: ${path}`, { hint: "a squashfs image is needed" });
   }
-  const store = await openStore(settings.storageBackend, settings.dataPath);
-  return { kind: "container", path: await store.rootfs(parseContainerName(target)) };
+  const store = await openStore(settings);
+  return { root: { kind: "container", path: await store.rootfs(parseContainerName(target)) } };
 }
 
 /** A container's name is no reason to complain about a working directory that cannot be read. */
@@ -106,7 +113,25 @@ function probeTarget(target: string, path: string): ImageKind | undefined {
   }
 }
 
-function imageRoot(file: string, settings: Settings): Root {
+/** A store that clones images starts a clone; otherwise the image is mounted, under an overlay. */
+async function imageRoot(path: string, settings: Settings): Promise<FoundRoot> {
+  const image = resolveImage(path);
+  const store = await openStore(settings);
+  if (store.templates === undefined && image.kind === "squashfs")
+    return { root: mountedRoot(image.path, settings) };
+  const content = await openImageFile(image, settings, store);
+  try {
+    // The launcher becomes the container's command, and keeps its number.
+    const clone = await store.templates?.clone(content, process.ppid);
+    if (clone === undefined) throw new EnrootError("Unsupported", `This store starts no such image: ${path}`);
+    const launcher = join(settings.helperPath, "enroot");
+    return { root: { kind: "container", path: clone.path }, afterwards: [launcher, "release", clone.id] };
+  } finally {
+    await content.close?.();
+  }
+}
+
+function mountedRoot(file: string, settings: Settings): Root {
   const squashfuse = requireProgram("squashfuse", "squashfuse");
   const fuseOverlayfs = settings.nativeOverlayfs
     ? undefined

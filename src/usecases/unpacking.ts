@@ -75,7 +75,7 @@ function explain({ file, outcome, lines, data }: Failure): EnrootError {
 export function refuseSpace(stderr: string, what: string, data: string): EnrootError | undefined {
   const space = /no space left on device|disk quota exceeded/i.exec(stderr)?.[0];
   if (space === undefined) return undefined;
-  return new EnrootError("Tool", `Could not unpack ${what} in ${data}: ${space.toLowerCase()}`, {
+  return new EnrootError("NoSpace", `Could not unpack ${what} in ${data}: ${space.toLowerCase()}`, {
     hint: "free some, or set ENROOT_DATA_PATH to another file system",
   });
 }

@@ -10,9 +10,10 @@ export const sanitizerStatus = 99;
 
 /** Programs and the parts that they are linked from, as in scripts/build. */
 const parts: Readonly<Record<string, string>> = {
-  enroot: "execute enter file lock plan script image namespace standin login environ fstab inroot common",
+  enroot:
+    "execute enter file lock plan script image namespace standin watcher login environ fstab inroot common",
   "enroot-execute":
-    "execute enter file lock plan script image namespace standin login environ fstab inroot common",
+    "execute enter file lock plan script image namespace standin watcher login environ fstab inroot common",
   "enroot-mount": "fstab inroot common",
   "enroot-nsenter": "namespace standin environ common",
   "enroot-rootfs": "inroot common",

@@ -14,6 +14,7 @@
 static const char *const seeds[] = {
     "tank/enroot/name",
     "a-b.c:d+e/.templates/0123456789abcdef",
+    "tank/enroot/ubuntu:2B22.04/:2E:2F:41:00:7F:C3:A9",
     "ENROOT_DATA_PATH /tank/enroot\n# comment\nENROOT_DATA_PATH=/other\n",
     "ENROOT_DATA_PATH\t= \"/tank/${USER}/$UID/$(id -u)/$HOME\" \r\n",
     "\nENROOT_DATA_PATH_MORE /no\n  ENROOT_DATA_PATH $HOME/store",
@@ -66,6 +67,15 @@ check_dataset(const char *input)
 	const char *below = dataset_below("tank/enroot", input);
 
 	assert(below == NULL || (strncmp(input, "tank/enroot/", 12) == 0 && *below != '\0'));
+	char place[DATASET_LIMIT + 1];
+
+	if (dataset_valid(input) && dataset_place(input, place)) {
+		char framed[DATASET_LIMIT + 3];
+
+		snprintf(framed, sizeof(framed), "/%s/", place);
+		assert(strlen(place) <= strlen(input) && strstr(framed, "//") == NULL);
+		assert(strstr(framed, "/./") == NULL && strstr(framed, "/../") == NULL);
+	}
 }
 
 static void

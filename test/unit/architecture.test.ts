@@ -49,7 +49,7 @@ const powers: readonly { readonly use: RegExp; readonly by: RegExp }[] = [
   { use: /\bprocess\.exit\b/, by: /^main\.ts/ },
   { use: /\bprocess\.kill\(process\.pid/, by: /^system\/signals\.ts/ },
   { use: /\bconsole\./, by: /^$/ },
-  { use: /=== "zfs"/, by: /^(store\/table|config\/settings)\.ts/ },
+  { use: /[bB]ackend [!=]== "(zfs|dir)"/, by: /^(store\/table|config\/settings)\.ts/ },
   { use: /\b(prlimit|sudo|setuid)\(/, by: /^$/ },
 ];
 

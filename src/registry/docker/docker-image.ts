@@ -65,7 +65,7 @@ export async function resolveDockerDigest({ uri, arch, settings, signal }: Image
   return (await resolveManifest(repository, referenceOf(parseReference(uri)), arch)).digest;
 }
 
-/** Resolves a docker:// URI and begins to fetch its layers. */
+/** Resolves a docker:// URI. Its layers are fetched from the first time on that one is asked for. */
 export async function openDockerImage(request: ImageRequest): Promise<ImageSource> {
   const { uri, arch, settings } = request;
   const reference = parseReference(uri);
@@ -83,14 +83,18 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
   if (config.architecture !== "" && config.architecture !== arch) {
     log.warn(`Image architecture doesn't match the requested one: ${config.architecture} != ${arch}`);
   }
-  const files = downloads.start(image.layers);
+  // Whoever finds that it has the image already needs none of them.
+  let files: readonly Promise<string>[] | undefined;
   return {
     uri: what,
     manifestDigest: digest,
     configDigest: image.config.digest,
     config,
     layers: image.layers,
-    layerFile: async (index) => ({ path: await (files[index] ?? noLayer(index)) }),
+    layerFile: async (index) => {
+      files ??= downloads.start(image.layers);
+      return { path: await (files[index] ?? noLayer(index)) };
+    },
     close: async () => {
       stop.abort(new Error("not needed any more"));
       await downloads.settled();

@@ -9,7 +9,7 @@ import type { CreateOptions } from "../store.ts";
 import { hidden, move } from "./hidden.ts";
 
 /** `create` of the directory store: filled under a hidden name, then renamed. */
-export async function create(data: string, { name, force, fill }: CreateOptions): Promise<void> {
+export async function create(data: string, { name, force, content }: CreateOptions): Promise<void> {
   const target = join(data, name);
   if (!force) refuseExisting(target);
   else if (isPresent(target)) refuseMounts(target);
@@ -23,7 +23,7 @@ export async function create(data: string, { name, force, fill }: CreateOptions)
   undo.defer(onInterrupt(discard));
   undo.defer(discard);
   makeDirectory(fresh);
-  await fill(fresh);
+  await content.fill(fresh);
   if (!force) place(fresh, target);
   else await replace({ data, fresh, target });
 }

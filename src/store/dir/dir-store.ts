@@ -12,11 +12,16 @@ import { isContainerName } from "../name.ts";
 import type { ContainerName, Store } from "../store.ts";
 import { create } from "./create.ts";
 import { hidden, hiddenTag, move } from "./hidden.ts";
+import { nameBelow } from "./location.ts";
 
 /** Opens the directory store at `data`, which exists. */
 export function openDirStore(data: string): Store {
   return {
     list: async () => listNames(data),
+    containerAt: (mount) => {
+      const name = nameBelow(data, mount);
+      return name !== undefined && isContainerName(name) ? name : undefined;
+    },
     rootfs: async (name) => realpathSync(existing(data, name)),
     create: async (options) => {
       await sweep(data);

@@ -60,6 +60,10 @@ describe("defaults", () => {
       mountHome: false,
       restrictDev: false,
       storageBackend: "dir",
+      templateWarmSeconds: 604800,
+      templatePressureThreshold: 80,
+      importFormat: "squashfs",
+      zfsLayerChain: false,
       configFile: join(place.path, "enroot.conf"),
     });
     expect(environment.get("XDG_DATA_HOME")).toBe("/home/u/.local/share");

@@ -13,8 +13,8 @@ import {
 import { join } from "node:path";
 import { hidden } from "../../../src/store/dir/hidden.ts";
 import { parseContainerName } from "../../../src/store/name.ts";
-import type { Store } from "../../../src/store/store.ts";
-import { openStore } from "../../../src/store/table.ts";
+import type { Content, Store } from "../../../src/store/store.ts";
+import { openStore, type StoreSettings } from "../../../src/store/table.ts";
 import { temporary } from "../temporary.ts";
 
 let place: ReturnType<typeof temporary>;
@@ -23,7 +23,7 @@ let store: Store;
 beforeEach(async () => {
   place = temporary();
   data = join(place.path, "data");
-  store = await openStore("dir", data);
+  store = await openStore(settings(data));
 });
 afterEach(() => place[Symbol.dispose]());
 
@@ -31,20 +31,31 @@ const name = parseContainerName("box");
 
 function create(text: string, force = false): Promise<void> {
   const fill = async (directory: string): Promise<void> => writeFileSync(join(directory, "file"), text);
-  return store.create({ name, force, fill });
+  return store.create({ name, force, content: contentOf(fill) });
+}
+
+/** What is made of one function; this store asks for no identity. */
+function contentOf(fill: Content["fill"]): Content {
+  return { fill, identify: () => Promise.reject(new Error("nobody asks")) };
+}
+
+function settings(dataPath: string): StoreSettings {
+  return {
+    storageBackend: "dir",
+    dataPath,
+    helperPath: "/nowhere",
+    templateWarmSeconds: 0,
+    templatePressureThreshold: 80,
+  };
 }
 
 test("the store's directory is made for the caller alone", () => {
   expect(statSync(data).mode & 0o777).toBe(0o700);
 });
 
-test("a store that is not built yet says so", async () => {
-  await expect(openStore("zfs", data)).rejects.toThrow("ENROOT_STORAGE_BACKEND=zfs");
-});
-
 test("a directory that cannot be made names its setting", async () => {
   writeFileSync(join(place.path, "plain"), "");
-  await expect(openStore("dir", join(place.path, "plain/data"))).rejects.toMatchObject({
+  await expect(openStore(settings(join(place.path, "plain/data")))).rejects.toMatchObject({
     hint: expect.stringContaining("ENROOT_DATA_PATH"),
   });
 });
@@ -65,12 +76,12 @@ describe("create", () => {
     await store.create({
       name,
       force: false,
-      fill: async (directory) => {
+      content: contentOf(async (directory) => {
         expect(readdirSync(directory)).toEqual([]);
         expect(statSync(directory).mode & 0o777).toBe(0o700);
         expect(await store.list()).toEqual([]);
         writeFileSync(join(directory, "file"), "x");
-      },
+      }),
     });
     expect(readFileSync(join(await store.rootfs(name), "file"), "utf8")).toBe("x");
     expect(readdirSync(data)).toEqual(["box"]);
@@ -82,21 +93,25 @@ describe("create", () => {
       chmodSync(join(directory, "sub"), 0);
       throw new Error("disk on fire");
     };
-    await expect(store.create({ name, force: false, fill })).rejects.toThrow("disk on fire");
+    await expect(store.create({ name, force: false, content: contentOf(fill) })).rejects.toThrow(
+      "disk on fire",
+    );
     expect(readdirSync(data)).toEqual([]);
   });
 
   test("refuses a name that is taken, before filling", async () => {
     await create("old");
     const fill = (): Promise<void> => Promise.reject(new Error("was called"));
-    await expect(store.create({ name, force: false, fill })).rejects.toMatchObject({ kind: "Exists" });
+    await expect(store.create({ name, force: false, content: contentOf(fill) })).rejects.toMatchObject({
+      kind: "Exists",
+    });
     expect(readFileSync(join(data, "box/file"), "utf8")).toBe("old");
   });
 
   test("replaces with force, and only by what is complete", async () => {
     await create("old");
     const fill = (): Promise<void> => Promise.reject(new Error("no"));
-    await expect(store.create({ name, force: true, fill })).rejects.toThrow("no");
+    await expect(store.create({ name, force: true, content: contentOf(fill) })).rejects.toThrow("no");
     expect(readFileSync(join(data, "box/file"), "utf8")).toBe("old");
     await create("new", true);
     expect(readFileSync(join(data, "box/file"), "utf8")).toBe("new");

@@ -2,13 +2,8 @@
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  isPresent,
-  openPermissions,
-  refuseMounts,
-  removeTree,
-  unescapeMount,
-} from "../../../src/system/tree.ts";
+import { unescapeMount } from "../../../src/system/mounts.ts";
+import { isPresent, openPermissions, refuseMounts, removeTree } from "../../../src/system/tree.ts";
 import { temporary } from "../temporary.ts";
 
 test("octal escapes of mountinfo", () => {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which templates go, and when. A template with clones is live, and stays: zfs itself refuses to destroy it. Others are
+// warm until ENROOT_TEMPLATE_WARM_SECONDS after their last use, then cold. Cold ones go with the next create; warm ones,
+// least recently used first, when the quota of the templates is used up to ENROOT_TEMPLATE_PRESSURE_THRESHOLD percent.
+// What dead processes have left goes as well.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { log } from "../../log.ts";
+import { isAbandoned } from "../../system/owner.ts";
+import { tryZfs } from "./command.ts";
+import type { ZfsContext } from "./context.ts";
+import { ephemeralName, pristine, templatesName } from "./names.ts";
+import { discardDataset } from "./templates.ts";
+
+/** A template as `zfs list` has it. */
+export interface TemplateRow {
+  readonly dataset: string;
+  /** Seconds after 1970. */
+  readonly lastUsed: number;
+}
+
+/** What `zfs list` says about the templates. */
+export interface TemplateTable {
+  readonly templates: readonly TemplateRow[];
+  /** Datasets that processes have begun and left. */
+  readonly abandoned: readonly string[];
+  /** Bytes. */
+  readonly used: number;
+  /** Bytes; 0: none. */
+  readonly quota: number;
+}
+
+/** Parses `zfs list -H -p -o name,enroot:last_used,used,quota`. @param parent full name of `.templates` */
+export function parseTemplates(text: string, parent: string): TemplateTable {
+  const rows = text.split("\n").filter((line) => line !== "");
+  const cells = rows.map((line) => line.split("\t"));
+  const own = cells.find(([name]) => name === parent);
+  const children = cells.filter(([name = ""]) => name.startsWith(`${parent}/`));
+  const nameOf = (dataset: string): string => dataset.slice(parent.length + 1);
+  return {
+    templates: children
+      .filter(([dataset = ""]) => /^[0-9a-f]{64}$/.test(nameOf(dataset)))
+      .map(([dataset = "", lastUsed = ""]) => ({
+        dataset,
+        lastUsed: /^\d+$/.test(lastUsed) ? Number(lastUsed) : 0,
+      })),
+    abandoned: children.map(([dataset = ""]) => dataset).filter((dataset) => isLeftOver(nameOf(dataset))),
+    used: Number(own?.[2]) || 0,
+    quota: Number(own?.[3]) || 0,
+  };
+}
+
+function isLeftOver(name: string): boolean {
+  const tag = /^\.(?:new|old)\.(.+)$/.exec(name)?.[1];
+  return tag !== undefined && isAbandoned(tag);
+}
+
+/**
+ * Destroys templates and left-overs.
+ * @param which "due": cold ones, and warm ones under pressure; "all": whatever has no clones
+ * @returns whether anything went
+ */
+export async function reap(context: ZfsContext, which: "due" | "all"): Promise<boolean> {
+  const table = await readTemplates(context);
+  await sweepEphemeral(context);
+  for (const dataset of table.abandoned) await discardDataset(context, dataset);
+  const old = table.templates.toSorted((a, b) => a.lastUsed - b.lastUsed);
+  if (which === "all") return (await destroyIdle(old, () => true)) + table.abandoned.length > 0;
+  const { templateWarmSeconds, templatePressureThreshold } = context.settings;
+  const coldBefore = Date.now() / 1000 - templateWarmSeconds;
+  const cold = old.filter(({ lastUsed }) => lastUsed <= coldBefore);
+  const gone = await destroyIdle(cold, () => true);
+  const limit = (table.quota * templatePressureThreshold) / 100;
+  if (table.quota === 0 || table.used < limit) return gone > 0;
+  const warm = old.filter(({ lastUsed }) => lastUsed > coldBefore);
+  return gone + (await destroyIdle(warm, async () => (await readTemplates(context)).used >= limit)) > 0;
+}
+
+async function readTemplates({ place }: ZfsContext): Promise<TemplateTable> {
+  const parent = `${place.dataset}/${templatesName}`;
+  const columns = "name,enroot:last_used,used,quota";
+  const { stdout } = await tryZfs(["list", "-H", "-p", "-t", "filesystem", "-d", "1", "-o", columns, parent]);
+  return parseTemplates(stdout, parent);
+}
+
+/** Destroys those that have no clones, in order, as long as `more` says so; returns how many. */
+async function destroyIdle(
+  rows: readonly TemplateRow[],
+  more: () => boolean | Promise<boolean>,
+): Promise<number> {
+  if (rows.length === 0) return 0;
+  const live = await findLive(rows);
+  let count = 0;
+  for (const { dataset } of rows) {
+    if (live.has(dataset) || !(await more())) continue;
+    // Whoever clones it meanwhile wins: zfs destroys no snapshot that has clones.
+    const { status, stderr } = await tryZfs(["destroy", "-r", dataset]);
+    if (status === 0) count++;
+    else log.debug(`Kept ${dataset}: ${stderr.trim()}`);
+  }
+  return count;
+}
+
+async function findLive(rows: readonly TemplateRow[]): Promise<Set<string>> {
+  const snapshots = rows.map(({ dataset }) => `${dataset}@${pristine}`);
+  const { stdout } = await tryZfs(["list", "-H", "-t", "snapshot", "-o", "name,clones", ...snapshots]);
+  const lines = stdout.split("\n").map((line) => line.split("\t"));
+  const used = lines.filter(([, clones = ""]) => clones !== "" && clones !== "-");
+  return new Set(used.map(([name = ""]) => name.replace(/@.*$/, "")));
+}
+
+/** Root file systems of starts whose process is gone: their directories name them, so nothing is asked when there are none. */
+async function sweepEphemeral(context: ZfsContext): Promise<void> {
+  let names: string[];
+  try {
+    names = readdirSync(join(context.place.path, ephemeralName));
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    if (isAbandoned(name)) await discardDataset(context, `${context.place.dataset}/${ephemeralName}/${name}`);
+  }
+}

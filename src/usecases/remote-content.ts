@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ImageSource } from "../image/image-source.ts";
+import { log } from "../log.ts";
+import type { Content, TemplateIdentity } from "../store/store.ts";
+import { removeTree } from "../system/tree.ts";
+import { openDirectoryOutput, requireTar } from "./directory-output.ts";
+import { type OpenImage, openWanted, type WantedImage, writeFlattened } from "./flattened-image.ts";
+
+/** An image of a registry or an engine, opened when it is first asked for, and closed in the end. */
+export interface RemoteContent extends Content {
+  /** Opens it. @throws EnrootError */
+  open(): Promise<ImageSource>;
+  close(): Promise<void>;
+}
+
+/** An image of a registry or an engine. @throws EnrootError Tool when the program that unpacks it is missing */
+export function remoteContent(wanted: WantedImage): RemoteContent {
+  const program = requireTar();
+  const { settings, arch } = wanted;
+  let opened: Promise<OpenImage> | undefined;
+  const open = (): Promise<OpenImage> => {
+    opened ??= openWanted(wanted);
+    return opened;
+  };
+  return {
+    open: async () => (await open()).image,
+    identify: async () => identityOf((await open()).image, arch),
+    fill: async (directory) => {
+      const { image, progress } = await open();
+      log.info("Loading container root filesystem...");
+      await writeFlattened({
+        image,
+        settings,
+        progress,
+        // As create does: on the host, set-id programs of an image would run with the rights of whoever owns its files.
+        modeMask: process.geteuid?.() === 0 ? 0o7777 : 0o1777,
+        open: () => openDirectoryOutput({ program, directory, data: settings.dataPath }),
+        clear: () => emptyDirectory(directory),
+      });
+    },
+    close: async () => {
+      const image = await opened?.catch(() => undefined);
+      await image?.close();
+    },
+  };
+}
+
+/** What a remote image is known by. @param arch OCI name */
+export function identityOf(image: ImageSource, arch: string): TemplateIdentity {
+  const key = image.configDigest.replace(/^sha256:/, "");
+  return { key, uri: image.uri, manifestDigest: image.manifestDigest, arch };
+}
+
+async function emptyDirectory(directory: string): Promise<void> {
+  for (const name of readdirSync(directory)) await removeTree(join(directory, name));
+}
