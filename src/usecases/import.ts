@@ -58,11 +58,6 @@ function formatOf({ format, settings }: ImportRequest): "pointer" | "squashfs" {
   if (format === "squashfs") return format;
   if (format !== "pointer")
     throw new EnrootError("Usage", `Invalid format: ${format} (pointer and squashfs exist)`);
-  if (settings.storageBackend === "dir") {
-    throw new EnrootError("Unsupported", "Only the ZFS store has pointer files", {
-      hint: "use --format squashfs or ENROOT_STORAGE_BACKEND=zfs",
-    });
-  }
   return format;
 }
 
@@ -72,8 +67,13 @@ interface PointerImport extends WantedImage {
 
 /** The image becomes a template, unless it is one already, and the file says which. */
 async function importPointer({ output, ...wanted }: PointerImport): Promise<void> {
-  const content = remoteContent(wanted);
   const store = await openStore(wanted.settings);
+  if (store.templates === undefined) {
+    throw new EnrootError("Unsupported", "Only the ZFS store has pointer files", {
+      hint: "use --format squashfs or ENROOT_STORAGE_BACKEND=zfs",
+    });
+  }
+  const content = remoteContent(wanted);
   await openLog();
   await using file = scratchFile(output);
   try {
@@ -81,7 +81,7 @@ async function importPointer({ output, ...wanted }: PointerImport): Promise<void
     const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
     const { uri, manifestDigest } = await content.open();
     const text = formatPointer({ key: identity.key, manifestDigest, arch: wanted.arch, uri, imported });
-    if (await store.templates?.ensure(content)) log.info("The image is there already");
+    if (await store.templates.ensure(content)) log.info("The image is there already");
     writeFileSync(file.path, text);
     file.commit(false);
   } finally {

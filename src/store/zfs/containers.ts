@@ -131,18 +131,15 @@ export async function cloneTemplate(
 ): Promise<"made" | "exists"> {
   const template = templateDataset(context.place.dataset, identity.key);
   const args = ["clone", ...quiet, `${template}@${pristine}`, dataset];
-  for (let evictions = 0; ; evictions++) {
+  for (let misses = 0; ; misses++) {
     const outcome = await tryZfs(args);
     // Where mounting is refused, some versions fail although the clone has been made.
     if (outcome.status === 0) return "made";
     const complaint = complaintOf(outcome.stderr);
     if (complaint === "exists") return "exists";
-    if (complaint === "orphan" && evictions === 0) {
-      await ensureParent(context, dataset.split("/").at(-2) ?? "");
-      continue;
-    }
-    if (complaint !== "missing" || evictions > 3) throw refusal(args, outcome);
-    await ensureTemplate(context, identity, (fresh) => fillDataset(context, fresh, content));
+    if (!["orphan", "missing"].includes(complaint) || misses > 4) throw refusal(args, outcome);
+    if (complaint === "orphan") await ensureParent(context, dataset.split("/").at(-2) ?? "");
+    else await ensureTemplate(context, identity, (fresh) => fillDataset(context, fresh, content));
   }
 }
 

@@ -17,6 +17,8 @@ export interface TemplateRow {
   readonly dataset: string;
   /** Seconds after 1970. */
   readonly lastUsed: number;
+  /** Bytes that would be free without it, if it has no clones. */
+  readonly used: number;
 }
 
 /** What `zfs list` says about the templates. */
@@ -40,9 +42,10 @@ export function parseTemplates(text: string, parent: string): TemplateTable {
   return {
     templates: children
       .filter(([dataset = ""]) => /^[0-9a-f]{64}$/.test(nameOf(dataset)))
-      .map(([dataset = "", lastUsed = ""]) => ({
+      .map(([dataset = "", lastUsed = "", used = ""]) => ({
         dataset,
         lastUsed: /^\d+$/.test(lastUsed) ? Number(lastUsed) : 0,
+        used: Number(used) || 0,
       })),
     abandoned: children.map(([dataset = ""]) => dataset).filter((dataset) => isLeftOver(nameOf(dataset))),
     used: Number(own?.[2]) || 0,
@@ -65,15 +68,19 @@ export async function reap(context: ZfsContext, which: "due" | "all"): Promise<b
   await sweepEphemeral(context);
   for (const dataset of table.abandoned) await discardDataset(context, dataset);
   const old = table.templates.toSorted((a, b) => a.lastUsed - b.lastUsed);
-  if (which === "all") return (await destroyIdle(old, () => true)) + table.abandoned.length > 0;
   const { templateWarmSeconds, templatePressureThreshold } = context.settings;
-  const coldBefore = Date.now() / 1000 - templateWarmSeconds;
-  const cold = old.filter(({ lastUsed }) => lastUsed <= coldBefore);
-  const gone = await destroyIdle(cold, () => true);
+  const coldBefore = which === "all" ? Number.POSITIVE_INFINITY : Date.now() / 1000 - templateWarmSeconds;
+  const cold = await destroyIdle(old.filter(({ lastUsed }) => lastUsed <= coldBefore));
+  const used = table.used - cold.bytes;
   const limit = (table.quota * templatePressureThreshold) / 100;
-  if (table.quota === 0 || table.used < limit) return gone > 0;
-  const warm = old.filter(({ lastUsed }) => lastUsed > coldBefore);
-  return gone + (await destroyIdle(warm, async () => (await readTemplates(context)).used >= limit)) > 0;
+  const warm =
+    table.quota === 0 || used < limit
+      ? nothing
+      : await destroyIdle(
+          old.filter(({ lastUsed }) => lastUsed > coldBefore),
+          used - limit,
+        );
+  return table.abandoned.length + cold.count + warm.count > 0;
 }
 
 async function readTemplates({ place }: ZfsContext): Promise<TemplateTable> {
@@ -83,22 +90,31 @@ async function readTemplates({ place }: ZfsContext): Promise<TemplateTable> {
   return parseTemplates(stdout, parent);
 }
 
-/** Destroys those that have no clones, in order, as long as `more` says so; returns how many. */
+/** What has been destroyed. ZFS frees the space a little later, so it is counted here. */
+interface Destroyed {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+const nothing: Destroyed = { count: 0, bytes: 0 };
+
+/** Destroys those that have no clones, in order, until so many bytes are free. */
 async function destroyIdle(
   rows: readonly TemplateRow[],
-  more: () => boolean | Promise<boolean>,
-): Promise<number> {
-  if (rows.length === 0) return 0;
+  wanted = Number.POSITIVE_INFINITY,
+): Promise<Destroyed> {
+  if (rows.length === 0) return nothing;
   const live = await findLive(rows);
-  let count = 0;
-  for (const { dataset } of rows) {
-    if (live.has(dataset) || !(await more())) continue;
+  let gone = nothing;
+  for (const { dataset, used } of rows) {
+    if (gone.bytes > wanted) break;
+    if (live.has(dataset)) continue;
     // Whoever clones it meanwhile wins: zfs destroys no snapshot that has clones.
     const { status, stderr } = await tryZfs(["destroy", "-r", dataset]);
-    if (status === 0) count++;
+    if (status === 0) gone = { count: gone.count + 1, bytes: gone.bytes + used };
     else log.debug(`Kept ${dataset}: ${stderr.trim()}`);
   }
-  return count;
+  return gone;
 }
 
 async function findLive(rows: readonly TemplateRow[]): Promise<Set<string>> {

@@ -82,8 +82,9 @@ export async function keepTemplate(context: ZfsContext, content: Content): Promi
   const identity = await content.identify();
   const had = await hasTemplate(context, identity.key);
   if (had) await touchTemplate(context, identity.key);
-  else await ensureTemplate(context, identity, (dataset) => fillDataset(context, dataset, content));
+  // Before it is there: whoever asked for it should find it.
   await reap(context, "due");
+  if (!had) await ensureTemplate(context, identity, (dataset) => fillDataset(context, dataset, content));
   return had;
 }
 

@@ -13,8 +13,8 @@ test("templates, their last use, and what the parent's quota is", () => {
   );
   expect(table).toEqual({
     templates: [
-      { dataset: `${parent}/${one}`, lastUsed: 1700000000 },
-      { dataset: `${parent}/${two}`, lastUsed: 0 },
+      { dataset: `${parent}/${one}`, lastUsed: 1700000000, used: 100 },
+      { dataset: `${parent}/${two}`, lastUsed: 0, used: 100 },
     ],
     abandoned: [],
     used: 4096,
