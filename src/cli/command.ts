@@ -19,6 +19,8 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   readonly minOperands: number;
   readonly maxOperands: number;
+  /** Long name of a switch that takes the place of the operands. */
+  readonly instead?: string;
   /** Further parts of the usage: a title and its lines. */
   readonly sections?: readonly UsageSection[];
 }

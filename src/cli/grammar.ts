@@ -39,7 +39,8 @@ export function parseArguments(spec: CommandSpec, args: readonly string[]): Pars
     options.set(option.long, given);
   }
   const operands = args.slice(at);
-  if (operands.length < spec.minOperands) return { kind: "usage", problem: "missing operand" };
+  const least = spec.instead !== undefined && options.has(spec.instead) ? 0 : spec.minOperands;
+  if (operands.length < least) return { kind: "usage", problem: "missing operand" };
   if (operands.length > spec.maxOperands) return { kind: "usage", problem: `too many operands` };
   return { kind: "command", options, operands };
 }

@@ -8,5 +8,6 @@ export const imageUris: UsageSection = {
     "docker://[USER@][REGISTRY#]IMAGE[:TAG][@DIGEST]  an image in a registry",
     "dockerd://IMAGE[:TAG]                            an image of the Docker daemon",
     "podman://IMAGE[:TAG]                             an image of Podman",
+    "zfs://[USER@]HOST/NAME                           a container in the ZFS store of another machine",
   ],
 };

@@ -27,8 +27,9 @@ export const table: Readonly<Record<string, Row>> = {
   version: row("Print the version", () => import("./commands/version.ts")),
 };
 
-/** Commands that hooks and starts call, and no usage shows. */
+/** Commands that hooks, starts and other enroots call, and no usage shows. */
 export const internalTable: Readonly<Record<string, Row>> = {
   release: row("Take away a container that was there for one start", () => import("./commands/release.ts")),
+  provenance: row("Tell or note where a container came from", () => import("./commands/provenance.ts")),
   cdi: row("Make devices visible in a container", () => import("./commands/cdi.ts")),
 };

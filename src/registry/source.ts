@@ -32,7 +32,6 @@ function refuseScheme(uri: string): EnrootError {
   const scheme = schemeOf(uri);
   if (["dockerd", "podman"].includes(scheme))
     return new EnrootError("Unsupported", `Images of ${scheme}:// have no manifest digest: ${uri}`);
-  if (["zfs"].includes(scheme)) return new EnrootError("Unsupported", `Not in this version: ${scheme}://`);
   const name = withoutPassword(uri.replace(/^([a-z]+:\/*)?/i, "docker://"));
   return new EnrootError("Usage", `Invalid argument: ${withoutPassword(uri)}`, {
     hint: `a URI such as ${name} is needed`,

@@ -2,6 +2,8 @@
 // Where containers live: dir/ (plain directories) and zfs/ (datasets, cloned from templates).
 // May import: image, system, errors.
 
+import type { Provenance } from "../image/provenance.ts";
+
 declare const brand: unique symbol;
 
 /** A container's name: no slash, no leading dot, no control characters, at most 255 bytes. */
@@ -77,10 +79,31 @@ export interface Templates {
   release(id: string): Promise<void>;
 }
 
+/** A container to make of a stream. */
+export interface ReceiveOptions {
+  readonly name: ContainerName;
+  /** Replace a container of that name. */
+  readonly force: boolean;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
 /** Containers as streams. */
 export interface Streams {
-  /** Writes a container as it is now into a file, which is there and empty. @throws EnrootError NotFound, Tool, NoSpace */
-  send(name: ContainerName, output: string): Promise<void>;
+  /**
+   * Writes a container as it is now into a file, which is there and empty, or a descriptor.
+   * @throws EnrootError NotFound, Tool, NoSpace
+   */
+  send(name: ContainerName, output: string | number): Promise<void>;
+  /** The same piece by piece. */
+  chunks(name: ContainerName): AsyncGenerator<Uint8Array>;
+  /** Makes a container of a stream. @throws EnrootError Exists unless `force`, Corrupt, Unsupported, Tool, NoSpace */
+  receive(options: ReceiveOptions): Promise<void>;
+  /** Has a stream's root file system there while it is used. @throws EnrootError as `receive` */
+  withReceived(chunks: AsyncIterable<Uint8Array>, use: (rootfs: string) => Promise<void>): Promise<void>;
+  /** Where a container's image came from. @throws EnrootError NotFound */
+  provenance(name: ContainerName): Promise<Provenance>;
+  /** Records where a container's image came from. @throws EnrootError NotFound */
+  describe(name: ContainerName, provenance: Provenance): Promise<void>;
 }
 
 /** A place that holds containers. Each verb is safe under concurrent callers. */

@@ -111,14 +111,16 @@ export interface QuietCommand {
   readonly argv: Command["argv"];
   /** A file that it reads; without one nothing. */
   readonly input?: string | undefined;
+  /** Environment beyond PATH and LC_ALL. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Ends it early; a clean-up passes null, because it must get to its end. */
   readonly cancel?: AbortSignal | null | undefined;
 }
 
 /** Runs a program without the cost of execa; a failing status is an outcome. @throws EnrootError Tool when it cannot start */
-export async function capture({ argv, input, cancel = abortSignal() }: QuietCommand): Promise<Outcome> {
+export async function capture({ argv, input, env, cancel = abortSignal() }: QuietCommand): Promise<Outcome> {
   const child = Bun.spawn([...argv], {
-    env: helperEnvironment(),
+    env: helperEnvironment(env),
     cwd: "/",
     stdin: input === undefined ? "ignore" : Bun.file(input),
     stdout: "pipe",
@@ -134,17 +136,18 @@ export async function capture({ argv, input, cancel = abortSignal() }: QuietComm
 /** A program whose output becomes a file. */
 export interface FileCommand {
   readonly argv: Command["argv"];
-  readonly env: Readonly<Record<string, string>>;
-  /** Absolute path of the file; it is there. */
-  readonly output: string;
+  /** Environment beyond PATH and LC_ALL. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute path of the file, which is there; or a descriptor of ours. */
+  readonly output: string | number;
 }
 
 /** Runs a program that writes bulk data: it goes to a file without passing through us. @throws EnrootError Tool */
 export async function runToFile({ argv, env, output }: FileCommand): Promise<Omit<Outcome, "stdout">> {
   const child = Bun.spawn([...argv], {
-    env: { ...env },
+    env: helperEnvironment(env),
     stdin: "ignore",
-    stdout: Bun.file(output),
+    stdout: typeof output === "number" ? output : Bun.file(output),
     stderr: "pipe",
     signal: abortSignal(),
   });
@@ -210,14 +213,14 @@ export function spawnPiped({ argv, env, cwd, output }: PipedCommand): Sink {
 }
 
 /**
- * Runs a program that reads a file, and gives what it writes piece by piece.
+ * Runs a program that reads a file, if any, and gives what it writes piece by piece.
  * @throws EnrootError Tool when it fails, which shows at its end
  */
-export async function* readThrough(argv: Command["argv"], file: string): AsyncGenerator<Uint8Array> {
+export async function* outputOf({ argv, env, input }: QuietCommand): AsyncGenerator<Uint8Array> {
   const child = Bun.spawn([...argv], {
-    env: helperEnvironment(),
+    env: helperEnvironment(env),
     cwd: "/",
-    stdin: Bun.file(file),
+    stdin: input === undefined ? "ignore" : Bun.file(input),
     stdout: "pipe",
     stderr: "pipe",
     signal: abortSignal(),

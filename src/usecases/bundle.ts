@@ -10,7 +10,7 @@ import { openTar, type TarReader } from "../image/layer/tar-reader.ts";
 import { openTarWriter, type TarWriter } from "../image/layer/tar-writer.ts";
 import { log, openLog } from "../log.ts";
 import { hashFile } from "../system/file-hash.ts";
-import { failure, readThrough, spawnPiped } from "../system/process.ts";
+import { failure, outputOf, spawnPiped } from "../system/process.ts";
 import { findProgram, requireProgram } from "../system/programs.ts";
 import { scratchFile } from "../system/scratch.ts";
 import { type BundleFile, bundleFiles } from "./bundle-files.ts";
@@ -82,7 +82,7 @@ async function writeArchive(archiving: Archiving): Promise<number> {
   const sink = spawnPiped({ argv: [gzip, "-n", "-c"], output: path });
   try {
     const tar = openTarWriter(sink.write);
-    const archive = openTar(openByteStream(readThrough([reader, image], "/dev/null")));
+    const archive = openTar(openByteStream(outputOf({ argv: [reader, image] })));
     const fixedTime = fixedTimeOf(settings);
     const unpacked = (await copyImage(archive, tar, fixedTime)) + (await addFiles(files, tar, fixedTime));
     await tar.end();

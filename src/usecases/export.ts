@@ -14,6 +14,8 @@ import { requirePacker, writeTree } from "./tree-squashfs.ts";
 export interface ExportRequest {
   readonly settings: Settings;
   readonly name: string;
+  /** Another machine to make the container on instead of a file: `zfs://…`. */
+  readonly peer: string | undefined;
   readonly output: string | undefined;
   readonly format: string | undefined;
   readonly force: boolean;
@@ -26,11 +28,14 @@ export interface ExportRequest {
 export async function exportContainer({
   settings,
   name,
+  peer,
   output,
   format,
   force,
 }: ExportRequest): Promise<void> {
   const container = parseContainerName(name);
+  if (peer !== undefined)
+    return (await import("./peer.ts")).pushContainer({ settings, uri: peer, name: container });
   const extension = extensionOf(format ?? "sqsh");
   const target = resolve(output ?? `${container}.${extension}`);
   const store = await openStore(settings);
@@ -68,4 +73,11 @@ async function exportStream({ store, container, target, force }: StreamExport): 
   log.info("Creating zfs send stream...");
   await store.streams.send(container, file.path);
   file.commit(force);
+}
+
+/** Writes a container's stream to the standard output, for another enroot. @throws EnrootError */
+export async function sendContainer(settings: Settings, name: string): Promise<void> {
+  const container = parseContainerName(name);
+  const { requireStreams } = await import("./peer.ts");
+  await (await requireStreams(settings)).send(container, 1);
 }

@@ -7,17 +7,22 @@ import { headLength, type ImageKind, imageKind } from "../image/kind.ts";
 import type { Content, Store } from "../store/store.ts";
 import { describeErrno, errnoOf } from "../system/errno.ts";
 
+/** First bytes of a file: enough to tell what it is. @throws when it is unreadable */
+export function headOfFile(path: string): Uint8Array {
+  const fd = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(headLength);
+    return head.subarray(0, readSync(fd, head, 0, headLength, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Kind of the image file at `path`; undefined when there is no regular file. @throws EnrootError when it is unreadable */
 export function probeImage(path: string): ImageKind | undefined {
   try {
     if (!statSync(path).isFile()) return undefined;
-    const fd = openSync(path, "r");
-    try {
-      const head = Buffer.alloc(headLength);
-      return imageKind(head.subarray(0, readSync(fd, head, 0, headLength, 0)));
-    } finally {
-      closeSync(fd);
-    }
+    return imageKind(headOfFile(path));
   } catch (cause) {
     if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(errnoOf(cause) ?? "")) return undefined;
     throw new EnrootError("Tool", `Could not read ${path}: ${describeErrno(cause)}`, { cause });

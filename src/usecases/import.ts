@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, lstatSync, truncateSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, lstatSync, truncateSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { parseArchitecture } from "../image/architecture.ts";
+import { isPeerUri } from "../image/peer-uri.ts";
 import { formatPointer } from "../image/pointer.ts";
 import { imageName } from "../image/reference.ts";
 import { log, openLog } from "../log.ts";
+import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { scratchFile } from "../system/scratch.ts";
 import { fixedTimeOf, timeOf, type WantedImage, withImage, writeFlattened } from "./flattened-image.ts";
@@ -29,6 +31,10 @@ export interface ImportRequest {
  */
 export async function importImage(request: ImportRequest): Promise<void> {
   const { settings, uri } = request;
+  if (isPeerUri(uri)) {
+    const { importPeer } = await import("./peer.ts");
+    return importPeer({ settings, uri, output: request.output, force: settings.forceOverride });
+  }
   const format = formatOf(request);
   const arch = parseArchitecture(request.arch ?? machine());
   const output = resolve(request.output ?? `${imageName(uri)}.sqsh`);
@@ -94,4 +100,14 @@ function refuseOutput(output: string): void {
     throw new EnrootError("Exists", `File already exists: ${output}`);
   if (!existsSync(dirname(output)))
     throw new EnrootError("NotFound", `No such directory: ${dirname(output)}`);
+}
+
+/** Makes a container of a stream on the standard input, from another enroot. @throws EnrootError */
+export async function receiveContainer(settings: Settings, name: string | undefined): Promise<void> {
+  if (name === undefined) throw new EnrootError("Usage", "--zfs-recv needs --name");
+  const { requireStreams } = await import("./peer.ts");
+  const streams = await requireStreams(settings);
+  // By its number: a socket, which sshd gives, has no name to be opened by.
+  const chunks = createReadStream("", { fd: 0, highWaterMark: 1 << 20, autoClose: false });
+  await streams.receive({ name: parseContainerName(name), force: settings.forceOverride, chunks });
 }

@@ -8,7 +8,7 @@ import type { ImageSource } from "../image/image-source.ts";
 import { compressionOf } from "../image/layer/decompress.ts";
 import type { LayerSource } from "../image/layer/layer-source.ts";
 import type { Progress } from "../registry/source.ts";
-import { readThrough } from "../system/process.ts";
+import { outputOf } from "../system/process.ts";
 import { requireProgram } from "../system/programs.ts";
 
 /** The layers, and how much of them was read. */
@@ -37,7 +37,10 @@ export function openLayerFiles(image: ImageSource, settings: Settings): LayerFil
       opened.push(index);
       current = undefined;
       if (unpacker !== undefined && part === undefined && compressionOf(head) === "gzip")
-        return { blob: Readable.from(readThrough([unpacker, "-d", "-c"], path)), head: Buffer.alloc(0) };
+        return {
+          blob: Readable.from(outputOf({ argv: [unpacker, "-d", "-c"], input: path })),
+          head: Buffer.alloc(0),
+        };
       const range = part && { start: part.offset, end: part.offset + part.size - 1 };
       current = createReadStream(path, { highWaterMark: 1 << 20, ...range });
       return { blob: current, head };

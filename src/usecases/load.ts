@@ -2,6 +2,7 @@
 import { machine } from "node:os";
 import type { Settings } from "../config/settings.ts";
 import { parseArchitecture } from "../image/architecture.ts";
+import { isPeerUri } from "../image/peer-uri.ts";
 import { imageName } from "../image/reference.ts";
 import { openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
@@ -23,6 +24,7 @@ export interface LoadRequest {
  * @throws EnrootError with nothing left behind
  */
 export async function loadImage({ settings, uri, arch, name, force }: LoadRequest): Promise<void> {
+  if (isPeerUri(uri)) return (await import("./peer.ts")).pullContainer({ settings, uri, force, name });
   const container = parseContainerName(name ?? imageName(uri));
   const architecture = parseArchitecture(arch ?? machine());
   fixedTimeOf(settings);

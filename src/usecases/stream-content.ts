@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, openSync, readSync } from "node:fs";
 import { EnrootError } from "../errors.ts";
-import { parseStreamHead, streamHeadLength } from "../image/zfs-stream.ts";
+import { parseStreamHead } from "../image/zfs-stream.ts";
 import type { Content } from "../store/store.ts";
 import { hashFile } from "../system/file-hash.ts";
+import { headOfFile } from "./image-file.ts";
 
 /** A file made by `zfs send`. @throws EnrootError Corrupt, Unsupported */
 export function streamContent(file: string): Content {
-  const { fromGuid } = parseStreamHead(headOf(file), file);
+  const { fromGuid } = parseStreamHead(headOfFile(file), file);
   if (fromGuid !== 0n)
     throw new EnrootError("Unsupported", `The stream is a difference to another file system: ${file}`);
   return {
@@ -16,14 +16,4 @@ export function streamContent(file: string): Content {
       Promise.reject(new EnrootError("Unsupported", `Only the ZFS store can use this image: ${file}`)),
     stream: file,
   };
-}
-
-function headOf(file: string): Uint8Array {
-  const fd = openSync(file, "r");
-  try {
-    const head = Buffer.alloc(streamHeadLength);
-    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
-  } finally {
-    closeSync(fd);
-  }
 }

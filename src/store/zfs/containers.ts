@@ -86,8 +86,7 @@ export async function createContainer(context: ZfsContext, options: CreateOption
   const { name, force, content } = options;
   const target = containerDataset(context.place.dataset, name);
   const path = context.pathOf(target);
-  if (!force && (isMountPoint(context.place, path) || (isPresent(path) && (await exists(target)))))
-    throw taken(path);
+  if (!force) await refuseTaken(context, name);
   const identity = await content.identify();
   const clone = (dataset: string): Promise<"made" | "exists"> =>
     cloneTemplate(context, identity, { content, dataset });
@@ -97,6 +96,13 @@ export async function createContainer(context: ZfsContext, options: CreateOption
   }
   await mountNew(context, target, path);
   await Promise.all([touchTemplate(context, identity.key), reap(context, "due")]);
+}
+
+/** Refuses a name that a container has. @throws EnrootError Exists */
+export async function refuseTaken(context: ZfsContext, name: ContainerName): Promise<void> {
+  const target = containerDataset(context.place.dataset, name);
+  const path = context.pathOf(target);
+  if (isMountPoint(context.place, path) || (isPresent(path) && (await exists(target)))) throw taken(path);
 }
 
 function taken(path: string): EnrootError {

@@ -67,13 +67,17 @@ export async function ensureTemplate(
   using _lock = await takeLock(join(locks, lockName(identity.key)));
   if (await hasTemplate(context, identity.key)) return;
   await ensureParent(context, templatesName);
+  const build = async (dataset: string): Promise<TemplateIdentity> => {
+    await make(dataset);
+    return identity;
+  };
   try {
-    await buildTemplate(context, identity, make);
+    await buildTemplate(context, build);
   } catch (error) {
     if (!(error instanceof EnrootError) || error.kind !== "NoSpace") throw error;
     log.debug(`${error.message}: deleting unused templates`);
     if (!(await reap(context, "all"))) throw error;
-    await buildTemplate(context, identity, make);
+    await buildTemplate(context, build);
   }
 }
 
@@ -101,11 +105,15 @@ function properties({ uri, manifestDigest, arch }: TemplateIdentity): string[] {
   return values.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
 }
 
-async function buildTemplate(
+/**
+ * Makes a template, whose identity may show only at its end.
+ * @param build makes the dataset and its snapshot, and says what it is
+ * @throws EnrootError whatever `build` throws; nothing is left behind
+ */
+export async function buildTemplate(
   context: ZfsContext,
-  identity: TemplateIdentity,
-  make: (dataset: string) => Promise<void>,
-): Promise<void> {
+  build: (dataset: string) => Promise<TemplateIdentity>,
+): Promise<TemplateIdentity> {
   const dataset = templateDataset(context.place.dataset, `${fresh}${ownTag()}`);
   await using undo = new AsyncDisposableStack();
   let gone: Promise<void> | undefined;
@@ -115,11 +123,16 @@ async function buildTemplate(
   };
   undo.defer(onInterrupt(discard));
   undo.defer(discard);
-  await make(dataset);
+  const identity = await build(dataset);
   await zfs(["set", "readonly=on", ...properties(identity), dataset]);
-  await zfs(["rename", dataset, templateDataset(context.place.dataset, identity.key)]);
+  const args = ["rename", dataset, templateDataset(context.place.dataset, identity.key)];
+  const outcome = await tryZfs(args);
+  // The very same is there already, and ours goes.
+  if (complaintOf(outcome.stderr) === "exists") return identity;
+  if (outcome.status !== 0) throw refusal(args, outcome);
   gone = Promise.resolve();
   removePoint(context.pathOf(dataset));
+  return identity;
 }
 
 /** Makes a template's dataset of files: fills it and takes the snapshot. */

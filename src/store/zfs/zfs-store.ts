@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers as ZFS datasets: STORE/NAME, clones of STORE/.templates/KEY@pristine (docs/zfs.md).
-import type { Store } from "../store.ts";
+import { EnrootError } from "../../errors.ts";
+import type { ReceiveOptions, Store } from "../store.ts";
 import type { StoreSettings } from "../table.ts";
 import {
   containerNamed,
   createContainer,
   listContainers,
   openContainer,
+  refuseTaken,
   removeContainer,
 } from "./containers.ts";
-import { openContext } from "./context.ts";
+import { openContext, type ZfsContext } from "./context.ts";
 import { cloneEphemeral, releaseEphemeral } from "./ephemeral.ts";
 import { containerOf } from "./names.ts";
-import { sendToFile } from "./streams.ts";
+import { readProvenance, writeProvenance } from "./provenance.ts";
+import { receiveTemplate, sendChunks, sendToFile, withReceived } from "./streams.ts";
 import { hasTemplate, keepTemplate } from "./templates.ts";
 
 /** Opens the ZFS store. @throws EnrootError Usage when its directory is no dataset's, Unsupported in a user namespace */
@@ -32,6 +35,21 @@ export function openZfsStore(settings: StoreSettings): Store {
     },
     streams: {
       send: async (name, output) => sendToFile(await containerNamed(context, name), output),
+      chunks: async function* (name) {
+        yield* sendChunks(await containerNamed(context, name));
+      },
+      receive: (options) => receiveContainer(context, options),
+      withReceived: (chunks, use) => withReceived(context, chunks, use),
+      provenance: (name) => readProvenance(context, name),
+      describe: (name, provenance) => writeProvenance(context, name, provenance),
     },
   };
+}
+
+async function receiveContainer(context: ZfsContext, { name, force, chunks }: ReceiveOptions): Promise<void> {
+  if (!force) await refuseTaken(context, name);
+  const identity = await receiveTemplate(context, chunks);
+  const gone = new EnrootError("Tool", "The received template has been destroyed meanwhile");
+  const content = { identify: async () => identity, fill: () => Promise.reject(gone) };
+  await createContainer(context, { name, force, content });
 }
