@@ -183,6 +183,11 @@ export function spawnPiped({ argv, env, cwd, output }: PipedCommand): Sink {
   if (stdout !== undefined) closeSync(stdout);
   const stderr = readTail(child.stderr);
   const exit = awaitChild(child.exited);
+  // A program that reads in the kernel (zfs receive) hears of no signal there, but of the end of its input.
+  const letGo = (): void => {
+    Promise.resolve(child.stdin.end()).catch(() => {});
+  };
+  abortSignal().addEventListener("abort", letGo, { once: true });
   const outcome = async (): Promise<Omit<Outcome, "stdout">> => {
     const status = await exit;
     return { status, signal: signalName(child.signalCode), stderr: await stderr };
@@ -207,6 +212,7 @@ export function spawnPiped({ argv, env, cwd, output }: PipedCommand): Sink {
     },
     kill: async () => {
       child.kill("SIGKILL");
+      letGo();
       await exit;
     },
   };

@@ -71,7 +71,7 @@ describe("load", () => {
   test("that is interrupted leaves nothing", async () => {
     const { box, dataset } = peers;
     await peers.asPeer(["create", "-n", "large", "/tmp/peer-image.sqsh"]);
-    await peers.asPeer(["start", "--rw", "large", "sh", "-c", "head -c 200000000 /dev/urandom > /big"]);
+    await peers.asPeer(["start", "--rw", "large", "sh", "-c", "head -c 60000000 /dev/urandom > /big"]);
     const before = await datasets(dataset);
     const running = box.start(["load", uri("large")]);
     await until("the transfer to begin", async () => (await datasets(dataset)).includes(".new."));
