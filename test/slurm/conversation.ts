@@ -13,6 +13,7 @@ import {
   start as startProgram,
   testUser,
   until,
+  zfsStore,
 } from "../harness/index.ts";
 
 /** How a call ended, or stopped; `log` is what the plug-in prints when it failed. */
@@ -120,7 +121,10 @@ const image: Readonly<Record<string, string>> = {
 export async function step(configuration = "", files: Readonly<Record<string, string>> = {}): Promise<Step> {
   await using undo = new AsyncDisposableStack();
   const box = undo.use(await sandbox());
-  const installed = await installation(box, { "enroot.conf": administrator(box, configuration), ...files });
+  const store = process.env["ENROOT_STORAGE_BACKEND"] ?? "dir";
+  const lines = administrator(box, `ENROOT_STORAGE_BACKEND ${store}\n${configuration}`);
+  const installed = await installation(box, { "enroot.conf": lines, ...files });
+  if (store === "zfs") await useZfs(box, dirname(dirname(installed.sysconf)), undo);
   await host(["chmod", "-R", "a+rX", dirname(installed.sysconf)]);
   await host(["find", installed.sysconf, "-path", "*/hooks.d/*", "-exec", "chmod", "755", "{}", "+"]);
   const file = await squashfs(box);
@@ -133,6 +137,12 @@ export async function step(configuration = "", files: Readonly<Record<string, st
   const parts = { box, driver, image: file, answer: asking(driver), job: jobEnvironment(box, path) };
   const stack = undo.move();
   return { ...conversation(parts), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Makes the test user's store a dataset, and gives the installed helper its capability. */
+async function useZfs(box: Sandbox, installed: string, undo: AsyncDisposableStack): Promise<void> {
+  undo.use(await zfsStore(join(box.data, `user-${testUser().uid}`)));
+  await host(["setcap", "cap_sys_admin+p", join(installed, "enroot-zfs-mount")]);
 }
 
 function administrator(box: Sandbox, more: string): string {
