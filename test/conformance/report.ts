@@ -65,5 +65,6 @@ for (const [section, title] of Object.entries(titles)) {
 }
 console.log(row("all", cases));
 for (const { name } of cases.filter(({ outcome }) => outcome === "failed")) console.log(`failed   ${name}`);
-for (const { name, why } of cases) if (why !== undefined) console.log(`skipped  ${name}: ${why}`);
+for (const { name, why } of cases.filter(({ outcome }) => outcome === "skipped"))
+  console.log(`skipped  ${name}${why === undefined ? "" : `: ${why}`}`);
 console.log([count(cases, "passed"), count(cases, "failed"), count(cases, "skipped")].join(" "));

@@ -102,6 +102,7 @@ function environment(place: Directories): Record<string, string> {
     PATH: `${process.env["ENROOT"] ? `${dirname(enrootBinary())}:` : ""}/usr/local/bin:/usr/bin:/bin`,
     HOME: place.home,
     LANG: "C.UTF-8",
+    TERM: "xterm-256color",
     ENROOT_CONFIG_PATH: place.config,
     ENROOT_CACHE_PATH: place.cache,
     ENROOT_DATA_PATH: place.data,
