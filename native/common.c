@@ -45,6 +45,17 @@ die(const char *format, ...)
 }
 
 void
+die_with(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line("\033[1;31m", "[ERROR]", 0, format, args);
+	va_end(args);
+	exit(status);
+}
+
+void
 die_errno(const char *format, ...)
 {
 	int error = errno;

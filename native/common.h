@@ -27,8 +27,9 @@
 		result_;                                      \
 	})
 
-/* Prints one error line and exits 1; die_errno adds what errno means. */
+/* Prints one error line and exits 1, or with another status; die_errno adds what errno means. */
 noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+noreturn void die_with(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 noreturn void die_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints one warning line; warn_errno adds what errno means. */

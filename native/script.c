@@ -179,8 +179,14 @@ script_call(struct script *script, const char *function, const char *where)
 	if (write_all(script->requests, request, strlen(request)) == 0)
 		count = retry_eintr(read(script->answers, &answer, 1));
 	(void)sigaction(SIGPIPE, &old, NULL);
-	if (count != 1)
-		die("%s: %s() exited with return code %d", script->file, function, wait_for(script->pid));
+	if (count == 1)
+		return;
+
+	/* The script chooses the status that the caller sees; none of success, for what it was to do is not done. */
+	int status = wait_for(script->pid);
+
+	die_with(status == 0 ? EXIT_FAILURE : status, "%s: %s() exited with return code %d", script->file, function,
+	    status);
 }
 
 void
