@@ -117,20 +117,23 @@ bundle::extract() {
     available=$(df -Pk -- "${rootfs}" | awk 'NR == 2 { print $4 }')
     [ "${available}" -ge "$((bundle_unpacked / 1024))" ] ||
         bundle::err "Not enough space left in ${rootfs%/*}: $((bundle_unpacked / 1024)) KB are needed"
-    # In the background: bash heeds no signal while it waits for a program in the foreground.
-    # A signal that comes before all its programs run waits until they do.
-    extraction=starting
-    bundle::payload "${status}" | gzip -dc |
-        tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp &
-    extraction=running
-    [ -z "${interrupted}" ] || bundle::die "${interrupted}"
-    wait "$!" || bundle::err "Could not extract ${bundle_file} into ${rootfs}"
-    extraction=''
+    # In the background: bash heeds no signal while it waits for a program in the foreground. And no pipeline of this
+    # shell: a trap that runs between the starts of its programs makes bash wait for those that there are, for ever.
+    # shellcheck disable=SC2188 # the file tells what the status of tar does not
+    tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp \
+        < <(bundle::payload "${status}" | gzip -dc || > "${scratch}/failed") &
+    if ! wait "$!" || [ -e "${scratch}/failed" ]; then
+        bundle::err "Could not extract ${bundle_file} into ${rootfs}"
+    fi
+    extracted=y
 }
 
 bundle::clean() {
-    # Not waited for: the rest of a pipeline ends only when this shell does.
-    [ -z "${extraction}" ] || kill "${!-}" 2> /dev/null || :
+    # Killed, for it may not be more than a copy of this shell yet. What it reads from ends by itself then.
+    if [ -z "${extracted}" ] && [ -n "${!-}" ]; then
+        kill -s KILL "$!" 2> /dev/null || :
+        wait "$!" 2> /dev/null || :
+    fi
     [ ${#made[@]} -gt 0 ] || return 0
     chmod -Rf u+rwX -- "${made[@]}" || :
     rm -rf -- "${made[@]}" 2> /dev/null || rm -rf -- "${made[@]}"
@@ -138,10 +141,6 @@ bundle::clean() {
 
 # bundle::die SIGNAL: ends as the signal would have ended it.
 bundle::die() {
-    if [ "${extraction}" = starting ]; then
-        interrupted=$1
-        return
-    fi
     trap - EXIT "$1"
     bundle::clean
     kill -s "$1" "$$"
@@ -247,7 +246,7 @@ bundle::plan() {
     if [ -n "${ENROOT_LOGIN_SHELL-}" ]; then bundle::step command login "$@"; else bundle::step command plain "$@"; fi
 }
 
-extraction='' interrupted='' made=()
+extracted='' made=()
 conf='' conf_text='' rc='' keep='' extract='' quiet='' root='' rw='' mounts=() environ=()
 
 # Sets `value` to the value of an option, which is its second word or what follows its =.

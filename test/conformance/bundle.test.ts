@@ -8,6 +8,7 @@ import { host, sandbox, start, testUser, until } from "../harness/index.ts";
 import { bundle, content, left } from "./bundle-image.ts";
 import { lines, own } from "./container.ts";
 import { image } from "./image.ts";
+import { expectedVersion, improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 
 const { uid, gid } = testUser();
@@ -33,13 +34,17 @@ describe("the file", () => {
     expect((await box.run([path, "true"])).status).toBe(0);
   });
 
-  test("is the same each time SOURCE_DATE_EPOCH is", async () => {
-    await using box = await sandbox({ env: { SOURCE_DATE_EPOCH: "1000000000" } });
-    const { path } = await bundle(box, ["-c"]);
-    const first = await readFile(path);
-    await box.ok(["bundle", "-f", "-c", "image.sqsh"]);
-    expect(first.equals(await readFile(path))).toBe(true);
-  });
+  improvement(
+    "gzip puts the time into bash enroot's",
+    "is the same each time SOURCE_DATE_EPOCH is",
+    async () => {
+      await using box = await sandbox({ env: { SOURCE_DATE_EPOCH: "1000000000" } });
+      const { path } = await bundle(box, ["-c"]);
+      const first = await readFile(path);
+      await box.ok(["bundle", "-f", "-c", "image.sqsh"]);
+      expect(first.equals(await readFile(path))).toBe(true);
+    },
+  );
 
   test.each([
     ["no image", ["bundle", "none.sqsh"]],
@@ -98,21 +103,25 @@ describe("run", () => {
     expect((await run(["-w", "sh", "-c", ": > /new && echo writable"])).stdout).toBe("writable\n");
   });
 
-  test.each<NodeJS.Signals>(["SIGTERM", "SIGINT"])("passes %s on, and leaves nothing", async (signal) => {
+  improvement.each("bash enroot waits for the command first", [["SIGTERM"], ["SIGINT"]] as const)(
+    "passes %s on, and leaves nothing",
+    async (signal) => {
+      await using box = await sandbox();
+      const { path } = await bundle(box);
+      const script = `trap 'echo got; exit 4' ${signal.slice(3)}; echo up; while :; do sleep 0.1; done`;
+      const child = start([path, "sh", "-c", script], box.env, { cwd: box.work });
+      await until("the container", async () => child.stdout().includes("up"));
+      child.kill(signal);
+      expect(await child.exited).toMatchObject({ status: 4, stdout: "up\ngot\n" });
+      expect(await left(box)).toEqual([]);
+    },
+  );
+
+  test("has the command's death by a signal, as a shell tells it", async () => {
     await using box = await sandbox();
     const { path } = await bundle(box);
-    const script = `trap 'echo got; exit 4' ${signal.slice(3)}; echo up; while :; do sleep 0.1; done`;
-    const child = start([path, "sh", "-c", script], box.env, { cwd: box.work });
-    await until("the container", async () => child.stdout().includes("up"));
-    child.kill(signal);
-    expect(await child.exited).toMatchObject({ status: 4, stdout: "up\ngot\n" });
-    expect(await left(box)).toEqual([]);
-  });
-
-  test("has the command's death by a signal", async () => {
-    await using box = await sandbox();
-    const { run } = await bundle(box);
-    expect(await run(["sh", "-c", "kill -USR1 $$"])).toMatchObject({ status: null, signal: "SIGUSR1" });
+    const argv = ["sh", "-c", '"$@"; echo $?', "sh", path, "sh", "-c", "kill -KILL $$"];
+    expect((await box.run(argv)).stdout).toBe("137\n");
     expect(await left(box)).toEqual([]);
   });
 
@@ -133,7 +142,8 @@ describe("run", () => {
   test("runs the hooks that it has taken along, with its own helpers", async () => {
     await using box = await sandbox();
     const system = join(box.root, "system");
-    await mkdir(join(system, "hooks.d"), { recursive: true });
+    for (const name of ["hooks.d", "mounts.d", "environ.d"])
+      await mkdir(join(system, name), { recursive: true });
     const hook =
       '#!/bin/bash\nsource "${ENROOT_LIBRARY_PATH}/common.sh"\necho "HOOK=$(command -v enroot-mount)" >> "${ENROOT_ENVIRON}"\n';
     await writeFile(join(system, "hooks.d/1.sh"), hook);
@@ -165,12 +175,23 @@ describe("run", () => {
 });
 
 describe("what it says of itself", () => {
+  // In a user namespace of its own: a machine that forbids more of them.
+  const forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+  const fewer = ["unshare", "-Ur", "sh", "-ec", forbid, "sh"];
+
   test("--info", async () => {
     await using box = await sandbox();
-    const { run } = await bundle(box, ["-c", "-d", 'it\'s a\n"test"', "-t", "here"]);
+    const { run } = await bundle(box, ["-c", "-d", "it's a test", "-t", "here"]);
     const { stdout } = await run(["--info"]);
-    expect(stdout).toMatch(/^Checksum: [0-9a-f]{64}\nCompression: gzip\nDescription: it's a\n"test"\n/);
+    expect(stdout).toMatch(/^Checksum: [0-9a-f]{64}\nCompression: gzip\nDescription: it's a test\n/);
+    expect(stdout).toContain(`\nRuntime version: ${expectedVersion}\n`);
     expect(stdout).toMatch(/\nTarget directory: here\nUncompressed size: \d+ KB\n$/);
+  });
+
+  improvement("bash enroot takes quotes away", "a description may be anything", async () => {
+    await using box = await sandbox();
+    const { run } = await bundle(box, ["-d", 'a\n"test" of `id` $(id)']);
+    expect((await run(["--info"])).stdout).toContain('\nDescription: a\n"test" of `id` $(id)\n');
   });
 
   test("--help, and a wrong option", async () => {
@@ -188,14 +209,21 @@ describe("what it says of itself", () => {
     const { path, run } = await bundle(box);
     const { status, stdout } = await run(["--verify"]);
     expect(status).toBe(0);
+    expect(stdout).toMatch(/^Kernel/);
+    expect(stdout).toMatch(/^user\.max_user_namespaces +: OK$/m);
+    const forbidden = await box.run([...fewer, path, "--verify"]);
+    expect(forbidden.stdout).toMatch(/^user\.max_user_namespaces +: KO/m);
+  });
+
+  improvement("bash enroot reads settings and exits 0", "--verify tries what it needs", async () => {
+    await using box = await sandbox();
+    const { path, run } = await bundle(box);
+    const { stdout } = await run(["--verify"]);
     expect(stdout).toMatch(/^user and mount namespaces +: OK$/m);
     expect(stdout).toMatch(/^mounts in them +: OK$/m);
-    // In a user namespace of its own, a machine that forbids more of them.
-    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
-    const forbidden = await box.run(["unshare", "-Ur", "sh", "-ec", script, "sh", path, "--verify"]);
+    const forbidden = await box.run([...fewer, path, "--verify"]);
     expect(forbidden.status).toBe(1);
     expect(forbidden.stdout).toMatch(/^user and mount namespaces +: KO/m);
-    expect(forbidden.stdout).toMatch(/^user\.max_user_namespaces +: KO/m);
   });
 });
 
