@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The documentation says what the program says of itself, and the manual pages are made of it.
+// The documentation says what the program says of itself.
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { table } from "../../src/cli/table.ts";
 import { commandUsage } from "../../src/cli/usage.ts";
 import { keys } from "../../src/config/keys.ts";
-import { host, projectDirectory } from "../harness/index.ts";
+import { projectDirectory } from "../harness/index.ts";
 
 const docs = join(projectDirectory, "docs");
 
@@ -60,24 +59,4 @@ test("links between pages lead somewhere", async () => {
     }
   }
   expect(broken).toEqual([]);
-});
-
-test("manual pages are made of them, without a warning", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "enroot-man."));
-  try {
-    await host([join(projectDirectory, "scripts/man"), directory]);
-    const names = (await readdir(directory)).sort();
-    expect(names).toEqual(
-      [...Object.keys(table).map((name) => `enroot-${name}.1`), "enroot.1", "enroot.conf.5"].sort(),
-    );
-    for (const name of names) {
-      const shown = Bun.spawnSync(["man", "--warnings", "-l", join(directory, name)], {
-        env: { PATH: process.env["PATH"] ?? "", MANWIDTH: "100", LC_ALL: "C.UTF-8" },
-      });
-      expect({ name, warnings: shown.stderr.toString() }).toEqual({ name, warnings: "" });
-      expect(shown.stdout.toString()).toContain("NAME");
-    }
-  } finally {
-    await rm(directory, { recursive: true });
-  }
 });
