@@ -10,6 +10,38 @@ import { keys } from "../../src/config/keys.ts";
 import { projectDirectory } from "../harness/index.ts";
 
 const docs = join(projectDirectory, "docs");
+const sections = ["Description", "Exit status", "Environment", "Files", "Examples"];
+
+/** Settings that change nothing, and stand in the configuration's page alone. */
+const withoutEffect = ["ENROOT_ZSTD_OPTIONS", "ENROOT_ZFS_LAYER_CHAIN"];
+
+interface Variable {
+  readonly name: string;
+  /** In the language of enroot.conf. */
+  readonly fallback: string | undefined;
+}
+
+/** The variables that the section Environment of a page has entries for. */
+function variablesOf(page: string): Variable[] {
+  const section = /\n## Environment\n(.*?)\n## /s.exec(page)?.[1] ?? "";
+  const entries = section.split("\n").filter((line) => line.startsWith("- `"));
+  const heads = entries.map((line) => /^- (.*?[`)]): /.exec(line)?.[1] ?? line);
+  return heads.flatMap((head) =>
+    [...head.matchAll(/`(\w+)`(?: \(`([^`]+)`\))?/g)].map(([, name = "", fallback]) => ({ name, fallback })),
+  );
+}
+
+async function commandPages(): Promise<string[]> {
+  return Promise.all(Object.keys(table).map((name) => Bun.file(join(docs, "commands", `${name}.md`)).text()));
+}
+
+/** All that could read a variable: sources, hooks and the like. */
+async function sources(): Promise<string> {
+  const files = [
+    ...new Bun.Glob("{src,native,packaging}/**/*.{ts,c,h,sh,env,fstab}").scanSync(projectDirectory),
+  ];
+  return (await Promise.all(files.map((file) => Bun.file(join(projectDirectory, file)).text()))).join("\n");
+}
 
 describe.each(Object.keys(table))("the page of %s", (name) => {
   const text = Bun.file(join(docs, "commands", `${name}.md`)).text();
@@ -18,6 +50,24 @@ describe.each(Object.keys(table))("the page of %s", (name) => {
     const module = await table[name]?.load();
     if (module === undefined) throw new Error(`no command ${name}`);
     expect(await text).toContain(`\`\`\`\n${commandUsage(module.spec).trimEnd()}\n\`\`\``);
+  });
+
+  test("has all sections", async () => {
+    const titles = [...(await text).matchAll(/^## (.*)$/gm)].map(([, title = ""]) => title);
+    expect(titles).toEqual(sections);
+  });
+
+  test("describes variables that the program reads, with their defaults", async () => {
+    const defaults = new Map(keys.map((key) => [key.name, key.fallback === "" ? undefined : key.fallback]));
+    const read = await sources();
+    for (const { name: variable, fallback } of variablesOf(await text)) {
+      const isRead = new RegExp(`\\b${variable.replace(/^ENROOT_/, "(ENROOT_)?")}\\b`).test(read);
+      expect({ variable, fallback, isRead }).toEqual({
+        variable,
+        fallback: defaults.get(variable),
+        isRead: true,
+      });
+    }
   });
 
   test("names settings that there are", async () => {
@@ -35,6 +85,12 @@ test("there is no page of anything else", async () => {
   );
 });
 
+test("every setting is described by the page of a command that it matters to", async () => {
+  const described = new Set((await commandPages()).flatMap(variablesOf).map(({ name }) => name));
+  const missing = keys.map(({ name }) => name).filter((name) => !described.has(name));
+  expect(missing).toEqual(withoutEffect);
+});
+
 test("configuration.md has every setting with its default", async () => {
   const text = await Bun.file(join(docs, "configuration.md")).text();
   const missing = keys.filter(({ name, fallback, text: what }) => {
@@ -48,6 +104,18 @@ test("enroot.conf has a line for every setting that may stand in it", async () =
   const text = await Bun.file(join(projectDirectory, "packaging/etc/enroot/enroot.conf")).text();
   const missing = keys.filter(({ name }) => !new RegExp(`^#${name}\\b`, "m").test(text));
   expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+test("every setting of enroot.conf is described, and has the default that it shows", async () => {
+  const conf = await Bun.file(join(projectDirectory, "packaging/etc/enroot/enroot.conf")).text();
+  const page = await Bun.file(join(docs, "configuration.md")).text();
+  const lines = [...conf.matchAll(/^#([A-Za-z_]+_[A-Za-z_]+)(?: +(.+))?$/gm)];
+  expect(lines.length).toBeGreaterThan(keys.length);
+  for (const [, name = "", value] of lines) {
+    expect(page).toContain(`\`${name}\``);
+    const fallback = keys.find((key) => key.name === name)?.fallback;
+    if (fallback) expect({ name, value }).toEqual({ name, value: fallback });
+  }
 });
 
 test("links between pages lead somewhere", async () => {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The examples of the commands' pages work as they stand: each block of shell is run by the unprivileged user, and any
+// image of any registry is one of ours.
+import { describe, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+import { table } from "../../src/cli/table.ts";
+import { imageRegistry } from "../fixtures/index.ts";
+import { enrootBinary, projectDirectory, type Registry, sandbox } from "../harness/index.ts";
+
+interface Proxy extends Disposable {
+  readonly url: string;
+}
+
+/** A proxy for which every name of an image means the same image, whatever the registry, and every tag `latest`. */
+function proxyTo(registry: Registry): Proxy {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async ({ url, method, headers }) => {
+      const [, kind = "", name = ""] = /\/(manifests|blobs)\/([^/]+)$/.exec(new URL(url).pathname) ?? [];
+      if (kind === "") return fetch(`${registry.url}/v2/`);
+      const reference = name.startsWith("sha256:") ? name : "latest";
+      const accept = headers.get("accept") ?? "*/*";
+      return fetch(`${registry.url}/v2/test/multi/${kind}/${reference}`, { method, headers: { accept } });
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) };
+}
+
+/** The blocks of shell in the page's last section, as one script. */
+async function examplesOf(name: string): Promise<string> {
+  const page = await Bun.file(join(projectDirectory, "docs/commands", `${name}.md`)).text();
+  const section = page.split("\n## Examples\n")[1] ?? "";
+  return [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = ""]) => block).join("");
+}
+
+describe.each(Object.keys(table))("the examples of %s", (name) => {
+  test("work", async () => {
+    const script = await examplesOf(name);
+    expect(script).toContain(`enroot ${name}`);
+    await using registry = await imageRegistry(["multi"]);
+    using proxy = proxyTo(registry);
+    await using box = await sandbox({ env: { ...registry.env, http_proxy: proxy.url } });
+    const path = `${dirname(enrootBinary())}:${box.env["PATH"] ?? ""}`;
+    const result = await box.run(["bash", "-euo", "pipefail", "-c", script], { env: { PATH: path } });
+    expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: result.stderr });
+    expect(result.stderr).not.toContain("[ERROR]");
+  });
+});
