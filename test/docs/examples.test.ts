@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The examples of the commands' pages work as they stand: each block of shell is run by the unprivileged user, and any
 // image of any registry is one of ours.
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { table } from "../../src/cli/table.ts";
 import { imageRegistry } from "../fixtures/index.ts";
@@ -34,13 +34,22 @@ async function examplesOf(name: string): Promise<string> {
   return [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = ""]) => block).join("");
 }
 
+const undo = new AsyncDisposableStack();
+let env: Readonly<Record<string, string>> = {};
+
+beforeAll(async () => {
+  const registry = undo.use(await imageRegistry(["multi"]));
+  const proxy = undo.use(proxyTo(registry));
+  env = { ...registry.env, http_proxy: proxy.url };
+});
+
+afterAll(() => undo.disposeAsync());
+
 describe.each(Object.keys(table))("the examples of %s", (name) => {
   test("work", async () => {
     const script = await examplesOf(name);
     expect(script).toContain(`enroot ${name}`);
-    await using registry = await imageRegistry(["multi"]);
-    using proxy = proxyTo(registry);
-    await using box = await sandbox({ env: { ...registry.env, http_proxy: proxy.url } });
+    await using box = await sandbox({ env });
     const path = `${dirname(enrootBinary())}:${box.env["PATH"] ?? ""}`;
     const result = await box.run(["bash", "-euo", "pipefail", "-c", script], { env: { PATH: path } });
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: result.stderr });

@@ -31,6 +31,12 @@ function variablesOf(page: string): Variable[] {
   );
 }
 
+/** All pages, with the one of the project. */
+function pages(): string[] {
+  const names = [...new Bun.Glob("**/*.md").scanSync(docs)];
+  return [...names.map((name) => join(docs, name)), join(projectDirectory, "README.md")];
+}
+
 async function commandPages(): Promise<string[]> {
   return Promise.all(Object.keys(table).map((name) => Bun.file(join(docs, "commands", `${name}.md`)).text()));
 }
@@ -118,10 +124,62 @@ test("every setting of enroot.conf is described, and has the default that it sho
   }
 });
 
+test("no page names a setting that there is not", async () => {
+  const given = [
+    "PID",
+    "ROOTFS",
+    "ENVIRON",
+    "MOUNTS",
+    "VERSION",
+    "DEBUG",
+    "PLAN_FD",
+    "TEST_ZPOOL",
+    "TEST_CACHE",
+    "X",
+    "NAME",
+  ];
+  const known = new Set([...keys.map(({ name }) => name), ...given.map((name) => `ENROOT_${name}`)]);
+  for (const page of pages()) {
+    const named = (await Bun.file(page).text()).match(/\bENROOT_[A-Z][A-Z_]*\b/g) ?? [];
+    expect({ page, unknown: named.filter((name) => !known.has(name)) }).toEqual({ page, unknown: [] });
+  }
+});
+
+test("all hooks are listed: those in use by hooks.md, those to choose from by gpu.md", async () => {
+  const listed = async (page: string): Promise<string[]> => {
+    const text = await Bun.file(join(docs, page)).text();
+    return [...text.matchAll(/^\| `(\d\d-[\w-]+\.sh)` \|/gm)].map(([, name = ""]) => name).sort();
+  };
+  const packaging = join(projectDirectory, "packaging");
+  expect(await listed("hooks.md")).toEqual((await readdir(join(packaging, "etc/enroot/hooks.d"))).sort());
+  expect(await listed("gpu.md")).toEqual((await readdir(join(packaging, "extra/hooks.d"))).sort());
+});
+
+test("bundles.md has the options of a bundle", async () => {
+  const script = await Bun.file(join(projectDirectory, "packaging/bundle.sh")).text();
+  const options = /\n ?Options:\n(.*?)\nTEXT\n/s.exec(script)?.[1] ?? "";
+  expect(options).toContain("--verify");
+  const words = (text: string): string => text.replace(/^ +/gm, "");
+  expect(words(await Bun.file(join(docs, "bundles.md")).text())).toContain(words(options));
+});
+
+test("plan.md has every step that the launcher knows", async () => {
+  const source = await Bun.file(join(projectDirectory, "native/execute.c")).text();
+  const steps = [...source.matchAll(/^\s+\{"([a-z-]+)", \d+, \w+, do_\w+, \w+\},$/gm)].map(
+    ([, name = ""]) => name,
+  );
+  expect(steps.length).toBeGreaterThan(20);
+  const text = await Bun.file(join(docs, "plan.md")).text();
+  const rows = text
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|")[1] ?? "");
+  expect(steps.filter((name) => !rows.some((row) => row.includes(`\`${name}\``)))).toEqual([]);
+});
+
 test("links between pages lead somewhere", async () => {
-  const pages = [...new Bun.Glob("**/*.md").scanSync(docs)].map((name) => join(docs, name));
   const broken: string[] = [];
-  for (const page of [...pages, join(projectDirectory, "README.md")]) {
+  for (const page of pages()) {
     for (const [, target = ""] of (await Bun.file(page).text()).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       if (!existsSync(join(dirname(page), target))) broken.push(`${page}: ${target}`);
     }
