@@ -37,6 +37,8 @@ export interface ImageSource {
    * The first call has all layers fetched at once, up to the connection limit; callers may ask in any order.
    */
   layerFile(index: number): Promise<LayerFile>;
+  /** Says, before the first is asked for, that the lowest `count` layers are not needed. */
+  skipLayers(count: number): void;
   /** Stops what is still being fetched and removes partial files of this process. Safe to call twice. */
   close(): Promise<void>;
 }

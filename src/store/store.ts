@@ -21,12 +21,26 @@ export interface TemplateIdentity {
   readonly arch?: string | undefined;
 }
 
+/** The layers that a content consists of, each over the tree of those below. */
+export interface LayerChain {
+  /** What is known by 64 hexadecimal digits: each layer together with all below it, bottom first. */
+  readonly ids: readonly string[];
+  /** Says that the lowest `count` layers are there already. */
+  skip(count: number): void;
+  /** Applies a layer to the tree of those below, which it may leave half done. @throws EnrootError */
+  apply(index: number, directory: string): Promise<void>;
+  /** Adds what is in no layer. @throws EnrootError */
+  complete(directory: string): Promise<void>;
+}
+
 /** Something that containers are made of. */
 export interface Content {
   /** What it is known by: asked only by a store that keeps templates, and before `fill`. */
   identify(): Promise<TemplateIdentity>;
   /** Writes the root file system into an empty directory; a second time if there was no space for the first. */
   fill(directory: string): Promise<void>;
+  /** Its layers one by one, if they are to be kept apart: used instead of `fill`. */
+  layers?(): Promise<LayerChain | undefined>;
   /** A file with a stream of the root file system, which a store that can receives instead. */
   readonly stream?: string;
   /** Lets go of what it holds. */

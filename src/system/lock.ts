@@ -18,16 +18,45 @@ export interface Lock extends Disposable {}
  * @throws EnrootError Tool
  */
 export async function takeLock(path: string, signal?: AbortSignal): Promise<Lock> {
+  const lock = await flockOn(path, ["--exclusive"], signal);
+  if (lock === undefined) throw new EnrootError("Tool", `Could not lock ${path}`);
+  return lock;
+}
+
+/** Takes the lock together with all others who share it. @throws EnrootError Tool */
+export async function shareLock(path: string): Promise<Lock> {
+  const lock = await flockOn(path, ["--shared"]);
+  if (lock === undefined) throw new EnrootError("Tool", `Could not lock ${path}`);
+  return lock;
+}
+
+/** Takes the lock unless anybody has it. @throws EnrootError Tool */
+export function tryLock(path: string): Promise<Lock | undefined> {
+  return flockOn(path, ["--exclusive", "--nonblock", "--conflict-exit-code", String(conflict)]);
+}
+
+/** None that flock(1) has for anything else (sysexits(3)). */
+const conflict = 99;
+
+async function flockOn(
+  path: string,
+  options: readonly string[],
+  signal?: AbortSignal,
+): Promise<Lock | undefined> {
   const flock = requireProgram("flock", "util-linux");
   const fd = openLock(path);
   try {
-    const child = Bun.spawn([flock, "--exclusive", "3"], {
+    const child = Bun.spawn([flock, ...options, "3"], {
       env: helperEnvironment(),
       stdio: ["ignore", "ignore", "pipe", fd],
       signal: signal ? AbortSignal.any([abortSignal(), signal]) : abortSignal(),
     });
     const status = await awaitChild(child.exited);
     const stderr = await child.stderr.text();
+    if (status === conflict) {
+      closeSync(fd);
+      return undefined;
+    }
     if (status !== 0) throw failure(flock, { status, signal: child.signalCode?.toString(), stderr });
     return { [Symbol.dispose]: () => closeSync(fd) };
   } catch (error) {

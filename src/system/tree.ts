@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { EnrootError } from "../errors.ts";
 import { describeErrno, errnoOf } from "./errno.ts";
 import { readMounts } from "./mounts.ts";
-import { runSilent } from "./process.ts";
+import { failure, runSilent, spawnPiped } from "./process.ts";
 import { requireProgram } from "./programs.ts";
 import { abortSignal } from "./signals.ts";
 
@@ -53,6 +53,22 @@ export async function removeTree(
   if (status === 0 || !isPresent(directory)) return;
   const words = stderr.trim().split("\n").at(-1)?.split(": ").at(-1)?.toLowerCase();
   throw new EnrootError("Tool", `Could not delete ${directory}: ${words ?? "interrupted"}`);
+}
+
+/**
+ * Deletes what is in a directory at some paths, with all that is in it. Whoever calls knows that only directories lead
+ * there.
+ * @param paths below the directory: bytes, kept as latin1 strings
+ * @throws EnrootError Tool
+ */
+export async function removeListed(directory: string, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
+  const rm = [requireProgram("rm", "coreutils"), "-rf", "--one-file-system", "--"];
+  const argv = [requireProgram("xargs", "findutils"), "--null", ...rm] as const;
+  const sink = spawnPiped({ argv, cwd: directory });
+  await sink.write(Buffer.from(paths.map((path) => `./${path}\0`).join(""), "latin1")).catch(() => undefined);
+  const outcome = await sink.end();
+  if (outcome.status !== 0 || outcome.signal) throw failure("rm", outcome);
 }
 
 /**

@@ -6,7 +6,14 @@ import { log } from "../log.ts";
 import type { Content, TemplateIdentity } from "../store/store.ts";
 import { removeTree } from "../system/tree.ts";
 import { openDirectoryOutput, requireTar } from "./directory-output.ts";
-import { type OpenImage, openWanted, type WantedImage, writeFlattened } from "./flattened-image.ts";
+import {
+  fixedTimeOf,
+  type OpenImage,
+  openWanted,
+  type WantedImage,
+  writeFlattened,
+} from "./flattened-image.ts";
+import { openLayerChain } from "./layer-chain.ts";
 
 /** An image of a registry or an engine, opened when it is first asked for, and closed in the end. */
 export interface RemoteContent extends Content {
@@ -24,9 +31,17 @@ export function remoteContent(wanted: WantedImage): RemoteContent {
     opened ??= openWanted(wanted);
     return opened;
   };
+  // As create does: on the host, set-id programs of an image would run with the rights of whoever owns its files.
+  const modeMask = process.geteuid?.() === 0 ? 0o7777 : 0o1777;
   return {
     open: async () => (await open()).image,
     identify: async () => identityOf((await open()).image, arch),
+    layers: async () => {
+      // A layer has the times that it brings, so those of SOURCE_DATE_EPOCH cannot be shared.
+      if (!settings.zfsLayerChain || fixedTimeOf(settings) !== undefined) return undefined;
+      const { image, progress } = await open();
+      return openLayerChain({ image, progress, settings, program, modeMask });
+    },
     fill: async (directory) => {
       const { image, progress } = await open();
       log.info("Loading container root filesystem...");
@@ -34,8 +49,7 @@ export function remoteContent(wanted: WantedImage): RemoteContent {
         image,
         settings,
         progress,
-        // As create does: on the host, set-id programs of an image would run with the rights of whoever owns its files.
-        modeMask: process.geteuid?.() === 0 ? 0o7777 : 0o1777,
+        modeMask,
         open: () => openDirectoryOutput({ program, directory, data: settings.dataPath }),
         clear: () => emptyDirectory(directory),
       });

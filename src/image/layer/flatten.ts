@@ -8,8 +8,9 @@ import { type Flattening, readAny } from "./flattening.ts";
 import { type LayerIndex, type Member, openLayerIndex } from "./layer-index.ts";
 import { changeOf, splitPath } from "./layer-path.ts";
 import { writeDirectory, writeLink, writeMember } from "./member-writer.ts";
+import { writeNames } from "./named-members.ts";
 import { openPathTable, type PathId, type PathTable, rootPath } from "./path-table.ts";
-import { limits, type TarEntry } from "./tar-entry.ts";
+import { limits } from "./tar-entry.ts";
 import { type ArchiveSink, openTarWriter, type TarWriter } from "./tar-writer.ts";
 import { openVirtualTree, type VirtualTree } from "./virtual-tree.ts";
 import { openVisibility } from "./visibility.ts";
@@ -19,7 +20,6 @@ import {
   implicitDirectories,
   isInDev,
   memberNames,
-  type NamesByMember,
   type Origin,
   type VisibleName,
 } from "./visible-names.ts";
@@ -132,25 +132,6 @@ async function writeMissingLinks(
   }
   for (const [name, target] of known) await writeLink(tar, table.textOf(name), table.textOf(target));
   return missing.filter(({ path }) => !known.has(path));
-}
-
-/** Reads the layers that have the wanted members, and writes these. */
-async function writeNames(
-  flattening: Flattening,
-  tar: TarWriter,
-  table: PathTable,
-  names: NamesByMember,
-): Promise<void> {
-  const write = async (entry: TarEntry, origin: Origin, data: () => AsyncGenerator<Buffer>) => {
-    const [first, ...others] = names.of(origin);
-    if (first === undefined) return;
-    const path = table.textOf(first);
-    await writeMember({ tar, entry, path, data, ...flattening });
-    for (const other of others) await writeLink(tar, table.textOf(other), path);
-  };
-  for (const layer of [...names.layers].sort((a, b) => b - a)) {
-    await readAny(flattening, layer, (entry, index, data) => write(entry, { layer, index }, data));
-  }
 }
 
 /** Writes the directories that no member is about, and ends the archive. */

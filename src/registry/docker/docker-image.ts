@@ -84,7 +84,9 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
     log.warn(`Image architecture doesn't match the requested one: ${config.architecture} != ${arch}`);
   }
   // Whoever finds that it has the image already needs none of them.
-  let files: readonly Promise<string>[] | undefined;
+  let files: readonly Promise<string>[] = [];
+  let first = Number.POSITIVE_INFINITY;
+  let skipped = 0;
   return {
     uri: what,
     manifestDigest: digest,
@@ -92,8 +94,14 @@ export async function openDockerImage(request: ImageRequest): Promise<ImageSourc
     config,
     layers: image.layers,
     layerFile: async (index) => {
-      files ??= downloads.start(image.layers);
-      return { path: await (files[index] ?? noLayer(index)) };
+      if (index < first) {
+        first = Math.min(skipped, index);
+        files = downloads.start(image.layers.slice(first));
+      }
+      return { path: await (files[index - first] ?? noLayer(index)) };
+    },
+    skipLayers: (count) => {
+      skipped = count;
     },
     close: async () => {
       stop.abort(new Error("not needed any more"));

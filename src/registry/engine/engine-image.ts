@@ -75,6 +75,7 @@ async function readSaved(path: string, uri: string): Promise<Omit<ImageSource, "
       if (part === undefined) throw new RangeError(`no layer ${index}`);
       return { path, part };
     },
+    skipLayers: () => undefined,
   };
 }
 

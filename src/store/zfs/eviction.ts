@@ -7,9 +7,10 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { log } from "../../log.ts";
 import { isAbandoned } from "../../system/owner.ts";
+import { isPresent } from "../../system/tree.ts";
 import { tryZfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
-import { ephemeralName, pristine, templatesName } from "./names.ts";
+import { ephemeralName, layersName, pristine, templatesName } from "./names.ts";
 import { discardDataset } from "./templates.ts";
 
 /** A template as `zfs list` has it. */
@@ -80,7 +81,9 @@ export async function reap(context: ZfsContext, which: "due" | "all"): Promise<b
           old.filter(({ lastUsed }) => lastUsed > coldBefore),
           used - limit,
         );
-  return table.abandoned.length + cold.count + warm.count > 0;
+  const gone = table.abandoned.length + cold.count + warm.count;
+  const layers = gone > 0 || which === "all" ? await sweepLayers(context) : 0;
+  return gone + layers > 0;
 }
 
 async function readTemplates({ place }: ZfsContext): Promise<TemplateTable> {
@@ -123,6 +126,12 @@ async function findLive(rows: readonly TemplateRow[]): Promise<Set<string>> {
   const lines = stdout.split("\n").map((line) => line.split("\t"));
   const used = lines.filter(([, clones = ""]) => clones !== "" && clones !== "-");
   return new Set(used.map(([name = ""]) => name.replace(/@.*$/, "")));
+}
+
+/** Layers whose templates are gone: nothing is asked where there are none. */
+async function sweepLayers(context: ZfsContext): Promise<number> {
+  if (!isPresent(join(context.place.path, layersName))) return 0;
+  return (await import("./layers.ts")).collectLayers(context);
 }
 
 /** Root file systems of starts whose process is gone: their directories name them, so nothing is asked when there are none. */

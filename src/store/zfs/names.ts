@@ -12,9 +12,18 @@ const longest = 255;
 /** What is ours beside the containers: names that no container can have. */
 export const templatesName = ".templates";
 export const ephemeralName = ".ephemeral";
+export const layersName = ".layers";
 
 /** The snapshot of a template that containers are cloned from. */
 export const pristine = "pristine";
+
+/** The snapshot of a layer that the one above it, or a template, is a clone of. */
+export const done = "done";
+
+/** Full name of the dataset of a layer over all below it. */
+export function layerDataset(store: string, id: string): string {
+  return `${store}/${layersName}/${id}`;
+}
 
 /**
  * Full name of the dataset of a container.

@@ -16,7 +16,7 @@ import { removePoint } from "./mounting.ts";
 import { pristine, templateDataset, templatesName } from "./names.ts";
 import { receiveDataset } from "./streams.ts";
 
-/** The mark that something's maker has put into its name below `.templates`. */
+/** The mark that something's maker has put into its name below `.templates` and `.layers`. */
 const fresh = ".new.";
 
 /** Options of every dataset that is made here: mounted by us alone, and left alone by tools that take snapshots. */
@@ -49,9 +49,9 @@ function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** Locks are spread over so many files, which stay. */
-function lockName(key: string): string {
-  return `${key.slice(0, 2)}.lock`;
+/** Path of a lock of the store; there are few, and they stay. @throws EnrootError Tool */
+export function lockPath({ place }: ZfsContext, name: string): string {
+  return join(makeShared([place.path, ".locks"], "ENROOT_DATA_PATH"), name);
 }
 
 /**
@@ -63,8 +63,7 @@ export async function ensureTemplate(
   identity: TemplateIdentity,
   make: (dataset: string) => Promise<void>,
 ): Promise<void> {
-  const locks = makeShared([context.place.path, ".locks"], "ENROOT_DATA_PATH");
-  using _lock = await takeLock(join(locks, lockName(identity.key)));
+  using _lock = await takeLock(lockPath(context, `${identity.key.slice(0, 2)}.lock`));
   if (await hasTemplate(context, identity.key)) return;
   await ensureParent(context, templatesName);
   const build = async (dataset: string): Promise<TemplateIdentity> => {
@@ -114,7 +113,32 @@ export async function buildTemplate(
   context: ZfsContext,
   build: (dataset: string) => Promise<TemplateIdentity>,
 ): Promise<TemplateIdentity> {
-  const dataset = templateDataset(context.place.dataset, `${fresh}${ownTag()}`);
+  return publish(context, templatesName, async (dataset) => {
+    const identity = await build(dataset);
+    return { name: identity.key, properties: properties(identity), result: identity };
+  });
+}
+
+/** What a dataset that is complete is to be called, with its user properties. */
+export interface Published<T> {
+  readonly name: string;
+  readonly properties: readonly string[];
+  readonly result: T;
+}
+
+/**
+ * Makes a dataset that nobody sees before it is complete, and that is read-only then.
+ * @param parent name of the dataset that it goes into
+ * @param build makes the dataset and its snapshot
+ * @throws EnrootError whatever `build` throws; nothing is left behind
+ */
+export async function publish<T>(
+  context: ZfsContext,
+  parent: string,
+  build: (dataset: string) => Promise<Published<T>>,
+): Promise<T> {
+  const directory = `${context.place.dataset}/${parent}`;
+  const dataset = `${directory}/${fresh}${ownTag()}`;
   await using undo = new AsyncDisposableStack();
   let gone: Promise<void> | undefined;
   const discard = (): Promise<void> => {
@@ -123,27 +147,39 @@ export async function buildTemplate(
   };
   undo.defer(onInterrupt(discard));
   undo.defer(discard);
-  const identity = await build(dataset);
-  await zfs(["set", "readonly=on", ...properties(identity), dataset]);
-  const args = ["rename", dataset, templateDataset(context.place.dataset, identity.key)];
+  const { name, properties: values, result } = await build(dataset);
+  await zfs(["set", "readonly=on", ...values, dataset]);
+  const args = ["rename", dataset, `${directory}/${name}`];
   const outcome = await tryZfs(args);
   // The very same is there already, and ours goes.
-  if (complaintOf(outcome.stderr) === "exists") return identity;
+  if (complaintOf(outcome.stderr) === "exists") return result;
   if (outcome.status !== 0) throw refusal(args, outcome);
   gone = Promise.resolve();
   removePoint(context.pathOf(dataset));
-  return identity;
+  return result;
 }
 
 /** Makes a template's dataset of files: fills it and takes the snapshot. */
 export async function fillDataset(context: ZfsContext, dataset: string, content: Content): Promise<void> {
   if (content.stream !== undefined) return receiveDataset(dataset, content.stream);
-  const path = context.pathOf(dataset);
+  const chain = await content.layers?.();
+  if (chain !== undefined) return (await import("./layers.ts")).fillFromLayers(context, dataset, chain);
   await zfs(["create", "-u", ...quiet, dataset]);
-  await context.mounting.mount(dataset, path);
-  await content.fill(path);
-  await context.mounting.unmount(dataset, path);
-  await zfs(["snapshot", `${dataset}@${pristine}`]);
+  await snapshotFilled(context, `${dataset}@${pristine}`, content.fill);
+}
+
+/** Has a dataset mounted while it is filled, and takes a snapshot. @throws whatever `fill` throws */
+export async function snapshotFilled(
+  { pathOf, mounting }: ZfsContext,
+  snapshot: string,
+  fill: (directory: string) => Promise<void>,
+): Promise<void> {
+  const dataset = snapshot.replace(/@.*$/, "");
+  const path = pathOf(dataset);
+  await mounting.mount(dataset, path);
+  await fill(path);
+  await mounting.unmount(dataset, path);
+  await zfs(["snapshot", snapshot]);
 }
 
 /** Takes away a dataset of ours with its snapshots; what is not there is fine, and so is what resists: it is swept later. */

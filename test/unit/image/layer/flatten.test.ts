@@ -4,29 +4,7 @@ import { EnrootError } from "../../../../src/errors.ts";
 import type { Member } from "../../../registry/archive.ts";
 import { flatten, type Read } from "./layers.ts";
 import { Impossible, type Listing, Model } from "./model.ts";
-import { randomNumbers } from "./random.ts";
-
-function randomLayers(seed: number): Member[][] {
-  const random = randomNumbers(seed);
-  const pick = <T>(from: readonly T[]): T => from[random(from.length)] as T;
-  const path = (): string => Array.from({ length: 1 + random(3) }, () => pick(["a", "b", "dev"])).join("/");
-  const beside = (name: string): string => path().replace(/[^/]*$/, name);
-  const files: string[] = [];
-  const member = (): Member => {
-    const kind = random(20);
-    if (kind < 8 || files.length === 0) {
-      const name = path();
-      return { name, data: `data ${files.push(name)}` };
-    }
-    if (kind < 10) return { name: path(), flag: "5", mode: pick([0o755, 0o700, 0o1777]) };
-    if (kind < 13)
-      return { name: path(), flag: "2", link: pick(["a", "b", "../b", "/a", "/a/b", "..", "../../.."]) };
-    if (kind < 15) return { name: path(), flag: "1", link: random(12) === 0 ? path() : pick(files) };
-    if (kind < 16) return { name: path(), flag: pick(["6", "3"]) };
-    return { name: beside(pick([".wh.a", ".wh.b", ".wh..wh..opq"])), data: "" };
-  };
-  return Array.from({ length: 1 + random(4) }, () => Array.from({ length: 1 + random(6) }, member));
-}
+import { randomLayers } from "./random-layers.ts";
 
 function expected(layers: readonly (readonly Member[])[]): Listing | "refused" {
   const model = new Model();
