@@ -2,10 +2,11 @@
 // The examples of the commands' pages work as they stand: each block of shell is run by the unprivileged user, and any
 // image of any registry is one of ours.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { table } from "../../src/cli/table.ts";
 import { imageRegistry } from "../fixtures/index.ts";
-import { enrootBinary, projectDirectory, type Registry, sandbox } from "../harness/index.ts";
+import { enrootBinary, projectDirectory, type Registry, type Result, sandbox } from "../harness/index.ts";
 
 interface Proxy extends Disposable {
   readonly url: string;
@@ -55,4 +56,26 @@ describe.each(Object.keys(table))("the examples of %s", (name) => {
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: result.stderr });
     expect(result.stderr).not.toContain("[ERROR]");
   });
+});
+
+test("the importer of slurm.md makes one file for a digest, whoever is first", async () => {
+  const page = await Bun.file(join(projectDirectory, "docs/slurm.md")).text();
+  const [, script = ""] = /^```\n(#!\/bin\/sh\n(?:(?!```).)*enroot digest.*?)^```$/ms.exec(page) ?? [];
+  await using box = await sandbox({ env });
+  const path = `${dirname(enrootBinary())}:${box.env["PATH"] ?? ""}`;
+  const importer = script.replaceAll("/shared/images", box.work);
+  const call = (...words: string[]): Promise<Result> =>
+    box.run(["sh", "-c", importer, "importer", ...words], { env: { PATH: path } });
+  const uris = ["docker://debian:12", "docker://nvcr.io#nvidia/x", "docker://debian:12"];
+  const results = await Promise.all(uris.map((uri) => call("get", uri)));
+  expect(results.map(({ status }) => status)).toEqual([0, 0, 0]);
+  const files = (await readdir(box.work)).map((name) => `${join(box.work, name)}\n`);
+  expect(files).toHaveLength(1);
+  expect(new Set(results.map(({ stdout }) => stdout))).toEqual(new Set(files));
+  const digest = /-([0-9a-f]{64})\.sqsh/.exec(files[0] ?? "")?.[1] ?? "";
+  expect(await call("get", `docker://debian:12@sha256:${digest}`)).toMatchObject({
+    status: 0,
+    stdout: files[0],
+  });
+  expect(await call("release")).toMatchObject({ status: 0, stdout: "" });
 });
