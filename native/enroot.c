@@ -4,6 +4,7 @@
  * out the engine's plan: the engine's runtime changes limits, descriptors and signals of its process and has threads,
  * so it can neither make a user namespace nor hand the caller's process on unchanged.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -94,6 +95,9 @@ execute_engine(const char *engine, char *argv[], bool plan)
 	if (getcwd(directory, sizeof(directory)) == NULL && chdir("/") < 0)
 		die_errno("Could not change directory: /");
 	execve(engine, argv, engine_environment(plan));
+	/* It is there, so what is not there is the loader that it names. */
+	if (errno == ENOENT)
+		die("Could not execute %s: it needs the C library glibc, 2.17 or later, which this system lacks", engine);
 	die_errno("Could not execute %s", engine);
 }
 
