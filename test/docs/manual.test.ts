@@ -57,6 +57,15 @@ test("man and groff have nothing to say against them", async () => {
   }
 });
 
+test("each page that one names is there", async () => {
+  const names = new Set(await readdir(directory));
+  for (const name of names) {
+    const named = [...show(name).matchAll(/\benroot(?:-[a-z-]+|\.conf)?\(\d\)/g)].map(([text]) => text);
+    const files = named.map((text) => text.replace(/\((\d)\)$/, ".$1"));
+    expect({ name, missing: files.filter((file) => !names.has(file)) }).toEqual({ name, missing: [] });
+  }
+});
+
 test("nothing of the text's own marks is left in them", async () => {
   for (const name of await readdir(directory)) {
     const marks = /\*\*\w|\w\*\*|@@|\]\([a-z./]|`[\w$-]/.exec(show(name))?.[0];
