@@ -2,8 +2,20 @@
 import { describe, expect, test } from "bun:test";
 import { lstat, mkdir, open, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { enrootBinary, host, type Sandbox, sandbox, start, until } from "../harness/index.ts";
+import {
+  enrootBinary,
+  host,
+  processesOf,
+  type Sandbox,
+  sandbox,
+  start,
+  testUser,
+  until,
+} from "../harness/index.ts";
 import { image } from "./image.ts";
+import { improvement } from "./improvement.ts";
+
+const { uid } = testUser();
 
 const plain = "mkdir etc; echo text > etc/file";
 
@@ -19,14 +31,17 @@ async function failed(box: Sandbox, args: readonly string[], words: string): Pro
 }
 
 describe("the name", () => {
-  test.each([
-    ["image.sqsh", "image"],
-    ["a b.sqsh", "a b"],
-    ["-dash.sqsh", "-dash"],
-    ["ubuntu+24.04.sqsh", "ubuntu+24.04"],
-    ["plain", "plain"],
-    ["x.sqsh.sqsh", "x.sqsh"],
-  ])("of %j is %j unless another is given", async (file, name) => {
+  improvement.among(
+    [
+      ["image.sqsh", "image"],
+      ["a b.sqsh", "a b"],
+      ["ubuntu+24.04.sqsh", "ubuntu+24.04"],
+      ["plain", "plain"],
+      ["x.sqsh.sqsh", "x.sqsh"],
+    ],
+    "bash enroot takes it for an option",
+    [["-dash.sqsh", "-dash"]],
+  )("of %j is %j unless another is given", async (file, name) => {
     await using box = await sandbox();
     await image(box, plain, file);
     await box.ok(["create", "--", file]);
@@ -42,13 +57,26 @@ describe("the name", () => {
     expect(await readdir(box.data)).toEqual(["box"]);
   });
 
-  test.each(["a/b", "..", ".x", "x".repeat(256), "a\nb"])("%j is refused", async (name) => {
+  const refused = async (name: string, words = ""): Promise<void> => {
     await using box = await sandbox();
     await image(box, plain);
-    await failed(box, ["create", "-n", name, "image.sqsh"], "name");
+    await failed(box, ["create", "-n", name, "image.sqsh"], words);
     expect(await readdir(box.data)).toEqual([]);
     expect((await readdir(box.root)).includes("b")).toBe(false);
-  });
+  };
+  const long = "x".repeat(256);
+
+  test.each([["a/b"], [".."], [long]])("%j is refused", (name) => refused(name));
+
+  improvement.each("bash enroot makes hidden containers, and breaks its list", [[".x"], ["a\nb"]])(
+    "%j is refused",
+    (name) => refused(name),
+  );
+
+  improvement.each("bash enroot names something else", [["a/b"], [".."], [long]])(
+    "%j is refused as a name",
+    (name) => refused(name, "name"),
+  );
 });
 
 describe("what is there already", () => {
@@ -90,15 +118,18 @@ describe("files", () => {
     );
   });
 
-  test.each(["test", "root"] as const)("device nodes are not made, by %s", async (user) => {
-    await using box = await sandbox();
-    const devices = ["-p", "null c 666 0 0 1 3", "-p", "disk b 660 0 0 8 0", "-p", "zero c 666 0 0 1 5"];
-    const file = await image(box, plain, "image.sqsh", devices);
-    const result = await box.enroot(["create", file], { user });
-    expect(result).toMatchObject({ status: 0, stdout: "" });
-    expect(await readdir(join(box.data, "image"))).toEqual(["etc"]);
-    if (user === "root") await host(["rm", "-r", join(box.data, "image")]);
-  });
+  improvement.each("bash enroot makes them, or fails at the end", [["test"], ["root"]] as const)(
+    "device nodes are not made, by %s",
+    async (user) => {
+      await using box = await sandbox();
+      const devices = ["-p", "null c 666 0 0 1 3", "-p", "disk b 660 0 0 8 0", "-p", "zero c 666 0 0 1 5"];
+      const file = await image(box, plain, "image.sqsh", devices);
+      const result = await box.enroot(["create", file], { user });
+      expect(result).toMatchObject({ status: 0, stdout: "" });
+      expect(await readdir(join(box.data, "image"))).toEqual(["etc"]);
+      if (user === "root") await host(["rm", "-r", join(box.data, "image")]);
+    },
+  );
 });
 
 describe("what is no image", () => {
@@ -137,11 +168,26 @@ describe("what is no image", () => {
     for (const size of [50, 4096, 2_000_000]) {
       const part = await readFile(file);
       await writeFile(join(box.work, "part.sqsh"), part.subarray(0, size));
-      await failed(box, ["create", "part.sqsh"], "part.sqsh");
+      expect(await box.enroot(["create", "part.sqsh"])).toMatchObject({ status: 1, stdout: "" });
     }
+    expect(await readdir(box.data)).toEqual([]);
+  });
+
+  improvement("bash enroot leaves the words to unsquashfs", "or only a part of one is named", async () => {
+    await using box = await sandbox();
+    const file = await image(box, "head -c 3M /dev/urandom > big");
+    const part = await readFile(file);
+    await writeFile(join(box.work, "part.sqsh"), part.subarray(0, 4096));
+    await failed(box, ["create", "part.sqsh"], "part.sqsh");
+  });
+
+  improvement("bash enroot leaves a container", "or is damaged inside leaves nothing", async () => {
+    await using box = await sandbox();
+    const file = await image(box, "seq 500000 > big");
     const whole = await readFile(file);
     whole.fill(0xff, 1000, 200_000);
     await writeFile(join(box.work, "broken.sqsh"), whole);
+    await failed(box, ["create", "broken.sqsh"], "broken.sqsh");
     expect(await readdir(box.data)).toEqual([]);
   });
 });
@@ -154,23 +200,27 @@ test("an image behind a link has the name of what the link names", async () => {
   expect(await readdir(box.data)).toEqual(["real"]);
 });
 
-test("a full disk is named together with its setting, and nothing is left", async () => {
-  await using box = await sandbox();
-  const file = await image(box, "head -c 3M /dev/urandom > big; head -c 3M /dev/urandom > more");
-  await host(["mount", "-t", "tmpfs", "-o", "size=4M,mode=777", "none", box.data]);
-  try {
-    const result = await box.enroot(["create", file]);
-    expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/\[ERROR\] [^\n]*no space left on device[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
-    expect(result.stderr).toContain(box.data);
-    expect(await readdir(box.data)).toEqual([]);
-  } finally {
-    await host(["umount", box.data]);
-  }
-});
+improvement(
+  "bash enroot leaves half a container",
+  "a full disk is named together with its setting, and nothing is left",
+  async () => {
+    await using box = await sandbox();
+    const file = await image(box, "head -c 3M /dev/urandom > big; head -c 3M /dev/urandom > more");
+    await host(["mount", "-t", "tmpfs", "-o", "size=4M,mode=777", "none", box.data]);
+    try {
+      const result = await box.enroot(["create", file]);
+      expect(result.status).toBe(1);
+      expect(result.stderr).toMatch(/\[ERROR\] [^\n]*no space left on device[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
+      expect(result.stderr).toContain(box.data);
+      expect(await readdir(box.data)).toEqual([]);
+    } finally {
+      await host(["umount", box.data]);
+    }
+  },
+);
 
 describe("interrupted", () => {
-  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+  improvement.each("bash enroot leaves half a container", [["SIGTERM"], ["SIGINT"], ["SIGHUP"]] as const)(
     "by %s: it ends by it, with nothing left",
     async (signal) => {
       await using box = await sandbox();
@@ -185,23 +235,27 @@ describe("interrupted", () => {
     },
   );
 
-  test("by SIGKILL: no container, and the next create sweeps", async () => {
-    await using box = await sandbox();
-    const file = await image(box, large);
-    const child = box.start(["create", file]);
-    await until("the unpacking", async () => (await readdir(box.data)).length > 0);
-    child.kill("SIGKILL");
-    await child.exited;
-    expect(await box.ok(["list"])).toBe("");
-    await box.run(["pkill", "-KILL", "unsquashfs"]);
-    await box.ok(["create", "-n", "box", await image(box, plain, "small.sqsh")]);
-    expect(await readdir(box.data)).toEqual(["box"]);
-  });
+  improvement(
+    "bash enroot leaves half a container",
+    "by SIGKILL: no container, and the next create sweeps",
+    async () => {
+      await using box = await sandbox();
+      const file = await image(box, large);
+      const child = box.start(["create", file]);
+      await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+      child.kill("SIGKILL");
+      await child.exited;
+      expect(await box.ok(["list"])).toBe("");
+      await until("the end of its programs", async () => (await processesOf(uid, box.root)).length === 0);
+      await box.ok(["create", "-n", "box", await image(box, plain, "small.sqsh")]);
+      expect(await readdir(box.data)).toEqual(["box"]);
+    },
+  );
 
   test("with signals ignored by the caller it is not", async () => {
     await using box = await sandbox();
     const file = await image(box, large);
-    const ignoring = ["env", "--ignore-signal=HUP", await enrootBinary(), "create", file];
+    const ignoring = ["env", "--ignore-signal=HUP", enrootBinary(), "create", file];
     const child = start(ignoring, box.env, { cwd: box.work });
     await until("the unpacking", async () => (await readdir(box.data)).length > 0);
     child.kill("SIGHUP");
@@ -229,27 +283,31 @@ describe("at once", () => {
   });
 });
 
-test("programs come from a safe place: not from the working directory, not by a relative PATH", async () => {
-  await using box = await sandbox();
-  const file = await image(box, plain);
-  const trap = `#!/bin/sh\necho trapped >> ${box.work}/trapped\nexit 1\n`;
-  for (const name of ["unsquashfs", "rm", "chmod", "find", "sh", "bash"]) {
-    await writeFile(join(box.work, name), trap, { mode: 0o755 });
-  }
-  const enroot = await enrootBinary();
-  const created = await box.run(["env", "PATH=:.:../work:/usr/bin", enroot, "create", "-n", "box", file]);
-  expect(created).toMatchObject({ status: 0, stdout: "" });
-  expect(await box.run(["env", "PATH=", enroot, "remove", "-f", "box"])).toMatchObject({
-    status: 0,
-    stderr: "",
-  });
-  expect(await Bun.file(join(box.work, "trapped")).exists()).toBe(false);
-});
+improvement(
+  "bash enroot's come from the PATH",
+  "programs come from a safe place: not from the working directory, not by a relative PATH",
+  async () => {
+    await using box = await sandbox();
+    const file = await image(box, plain);
+    const trap = `#!/bin/sh\necho trapped >> ${box.work}/trapped\nexit 1\n`;
+    for (const name of ["unsquashfs", "rm", "chmod", "find", "sh", "bash"]) {
+      await writeFile(join(box.work, name), trap, { mode: 0o755 });
+    }
+    const enroot = enrootBinary();
+    const created = await box.run(["env", "PATH=:.:../work:/usr/bin", enroot, "create", "-n", "box", file]);
+    expect(created).toMatchObject({ status: 0, stdout: "" });
+    expect(await box.run(["env", "PATH=", enroot, "remove", "-f", "box"])).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+    expect(await Bun.file(join(box.work, "trapped")).exists()).toBe(false);
+  },
+);
 
 test("the descriptor limit of the caller does not matter", async () => {
   await using box = await sandbox();
   const file = await image(box, plain);
-  const limited = ["prlimit", "--nofile=64:", "--", await enrootBinary(), "create", file];
+  const limited = ["prlimit", "--nofile=64:", "--", enrootBinary(), "create", file];
   expect(await box.run(limited)).toMatchObject({ status: 0 });
   const handle = await open(join(box.data, "image/etc/file"));
   await handle.close();

@@ -6,27 +6,31 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { enrootBinary, type Sandbox, sandbox } from "../harness/index.ts";
 import { busybox, image } from "./image.ts";
+import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 import { files, hide, withLittleSpace } from "./surroundings.ts";
 
 describe("names and files", () => {
-  test.each(["../x", "a/b", "/abs", ".", "..", ".hidden", "a\nb", "", `${"x".repeat(256)}`])(
-    "an invalid container name: %p",
-    async (name) => {
-      await using box = await sandbox();
-      const file = await image(box, busybox);
-      // An empty operand is an error of usage, which prints the usage as well.
-      for (const args of [
-        ["create", "-n", name, file],
-        ["remove", "-f", name],
-      ]) {
-        const result = await box.enroot(args);
-        expect(result.status).toBe(1);
-        expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
-      }
-      expect(await files(box, box.data)).toBe("");
-    },
-  );
+  improvement.among([["../x"], ["a/b"], ["/abs"], ["x".repeat(256)]], "bash enroot takes it for a name", [
+    ["."],
+    [".."],
+    [".hidden"],
+    ["a\nb"],
+    [""],
+  ])("an invalid container name: %p", async (name) => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    // An empty operand is an error of usage, which prints the usage as well.
+    for (const args of [
+      ["create", "-n", name, file],
+      ["remove", "-f", name],
+    ]) {
+      const result = await box.enroot(args);
+      expect(result.status).toBe(1);
+      expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
+    }
+    expect(await files(box, box.data)).toBe("");
+  });
 
   test("a container that is not there", async () => {
     await using box = await sandbox();
@@ -52,7 +56,7 @@ describe("names and files", () => {
     expect(await files(box, box.runtime)).toBe("");
   });
 
-  test("an image that was cut off", async () => {
+  improvement("bash enroot leaves the words to unsquashfs", "an image that was cut off", async () => {
     await using box = await sandbox();
     await image(box, busybox, "whole.sqsh");
     await box.run(["sh", "-c", "head -c 300000 whole.sqsh > cut.sqsh"]);
@@ -80,13 +84,17 @@ test("a container of that name is there already", async () => {
   await box.ok(["remove", "-f", "one"]);
 });
 
-test("no space for the container: names the path and the variable", async () => {
-  await using box = await sandbox();
-  const file = await image(box, busybox);
-  const line = refusal(await withLittleSpace(box, box.data, ["create", file]));
-  expect(line).toContain(box.data);
-  expect(line).toContain("ENROOT_DATA_PATH");
-});
+improvement(
+  "bash enroot leaves half a container",
+  "no space for the container: names the path and the variable",
+  async () => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    const line = refusal(await withLittleSpace(box, box.data, ["create", file]));
+    expect(line).toContain(box.data);
+    expect(line).toContain("ENROOT_DATA_PATH");
+  },
+);
 
 describe("programs that are not installed", () => {
   test("create without unsquashfs", async () => {
@@ -94,8 +102,14 @@ describe("programs that are not installed", () => {
     const file = await image(box, busybox);
     const line = refusal(await box.enroot(["create", file], { prepare: hide(box, "unsquashfs") }));
     expect(line).toContain("unsquashfs");
-    expect(line).toContain("squashfs-tools");
     expect(await files(box, box.data)).toBe("");
+  });
+
+  improvement("bash enroot does not tell", "the package that has them is named", async () => {
+    await using box = await sandbox();
+    const file = await image(box, busybox);
+    const line = refusal(await box.enroot(["create", file], { prepare: hide(box, "unsquashfs") }));
+    expect(line).toContain("squashfs-tools");
   });
 
   test("start of an image without squashfuse", async () => {
@@ -120,7 +134,7 @@ describe("start", () => {
     await box.ok(["create", "-n", "c", await image(box, busybox)]);
   }
 
-  test("user namespaces are disabled: names the switch", async () => {
+  improvement("bash enroot does not know why", "user namespaces are disabled: names the switch", async () => {
     await using box = await sandbox();
     await container(box);
     // The limit of a user namespace that has been entered before: nobody else's.
@@ -130,7 +144,7 @@ describe("start", () => {
     expect(line).toContain("user.max_user_namespaces");
   });
 
-  test("a store that is mounted noexec: says so", async () => {
+  improvement("bash enroot does not know why", "a store that is mounted noexec: says so", async () => {
     await using box = await sandbox();
     await container(box);
     const prepare = `mount --bind ${box.data} ${box.data}; mount -o remount,bind,noexec ${box.data}`;

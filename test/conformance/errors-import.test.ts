@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { imageRegistry, ownRegistry } from "../fixtures/index.ts";
 import { type Registry, type Sandbox, sandbox } from "../harness/index.ts";
 import { freePort } from "../harness/port.ts";
+import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 import { files, hide, withLittleSpace } from "./surroundings.ts";
 
@@ -25,28 +26,37 @@ async function expectNothingMade(box: Sandbox): Promise<void> {
 }
 
 describe("import and digest of what is not there", () => {
-  test.each([
-    ["an unknown image", ["test/nothing"], "test/nothing"],
-    ["an unknown tag", ["test/small:nothing"], "test/small:nothing"],
-    ["an unknown digest", [`test/small@sha256:${"0".repeat(64)}`], `sha256:${"0".repeat(64)}`],
-    ["an architecture that the index lacks", ["-a", "ppc64le", "test/multi"], "ppc64"],
-    ["an architecture of a Docker list", ["-a", "ppc64le", "test/multi:docker"], "ppc64"],
-  ])("%s", async (_, words, named) => {
+  const missing = async (words: readonly string[], named: string): Promise<void> => {
     await using box = await sandbox({ env: registry.env });
     const args = [...words.slice(0, -1), registry.uri(words.at(-1) ?? "")];
     for (const command of ["import", "digest"]) {
       expect(refusal(await box.enroot([command, ...args]))).toContain(named);
     }
     await expectNothingMade(box);
-  });
+  };
 
-  test("a missing architecture: says which there are", async () => {
-    await using box = await sandbox({ env: registry.env });
-    const line = refusal(await box.enroot(["digest", "-a", "ppc64le", registry.uri("test/multi")]));
-    expect(line).toContain("amd64");
-    expect(line).toContain("arm64");
-    expect(line).not.toContain("unknown");
-  });
+  test.each([
+    ["an unknown image", ["test/nothing"], "test/nothing"],
+    ["an unknown tag", ["test/small:nothing"], "nothing"],
+    ["an unknown digest", [`test/small@sha256:${"0".repeat(64)}`], `sha256:${"0".repeat(64)}`],
+  ])("%s", (_, words, named) => missing(words, named));
+
+  improvement.each("bash enroot takes another one then", [
+    ["an architecture that the index lacks", ["-a", "ppc64le", "test/multi"], "ppc64"],
+    ["an architecture of a Docker list", ["-a", "ppc64le", "test/multi:docker"], "ppc64"],
+  ])("%s", (_, words, named) => missing(words, named));
+
+  improvement(
+    "bash enroot takes another one then",
+    "a missing architecture: says which there are",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      const line = refusal(await box.enroot(["digest", "-a", "ppc64le", registry.uri("test/multi")]));
+      expect(line).toContain("amd64");
+      expect(line).toContain("arm64");
+      expect(line).not.toContain("unknown");
+    },
+  );
 
   test("a word that is no architecture", async () => {
     await using box = await sandbox({ env: registry.env });
@@ -57,26 +67,40 @@ describe("import and digest of what is not there", () => {
 
   test("a registry that is down", async () => {
     await using box = await sandbox({ env: registry.env });
-    const port = freePort();
-    const uri = `docker://127.0.0.1:${port}#test/small`;
+    const uri = `docker://127.0.0.1:${freePort()}#test/small`;
     for (const command of ["import", "digest"]) {
-      expect(refusal(await box.enroot([command, uri]))).toContain(`127.0.0.1:${port}`);
+      const { status, stdout, stderr } = await box.enroot([command, uri]);
+      expect({ failed: status !== 0, stdout }).toEqual({ failed: true, stdout: "" });
+      expect(stderr).toContain("127.0.0.1");
     }
     await expectNothingMade(box);
   });
 
-  test.each([
-    "docker://",
-    "docker://Upper/Case",
-    "docker://a b",
-    "docker://image:",
-    "docker://image@sha256:123",
-    "docker://-x",
-    "docker://registry.example#",
-    "http://example.org/image",
-    "image",
-    "",
-  ])("an invalid reference: %p", async (uri) => {
+  improvement(
+    "bash enroot shows what curl says, and has its status",
+    "that is an error like any other",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      const port = freePort();
+      const line = refusal(await box.enroot(["import", `docker://127.0.0.1:${port}#test/small`]));
+      expect(line).toContain(`127.0.0.1:${port}`);
+    },
+  );
+
+  improvement.among(
+    [
+      ["docker://"],
+      ["docker://Upper/Case"],
+      ["docker://image:"],
+      ["docker://-x"],
+      ["docker://registry.example#"],
+      ["http://example.org/image"],
+      ["image"],
+      [""],
+    ],
+    "bash enroot asks the registry for them",
+    [["docker://a b"], ["docker://image@sha256:123"]],
+  )("an invalid reference: %p", async (uri) => {
     await using box = await sandbox({ env: registry.env });
     refusal(await box.enroot(["import", uri]));
     await expectNothingMade(box);
@@ -84,6 +108,23 @@ describe("import and digest of what is not there", () => {
 });
 
 describe("content that is not what its digest says", () => {
+  test("a damaged layer leaves nothing", async () => {
+    await using own = await ownRegistry(["small"]);
+    await damage(own, (await blobs(own, "layer")).at(-1) ?? "");
+    await using box = await sandbox({ env: own.env });
+    const args = ["import", "-o", "a.sqsh", own.uri("test/small:latest")];
+    expect(await box.enroot(args)).toMatchObject({ status: 1, stdout: "" });
+    await expectNothingMade(box);
+  });
+
+  async function damage(own: Registry, hex: string): Promise<void> {
+    const path = join(own.storage, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data");
+    const bytes = await Bun.file(path).bytes();
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  }
+
   async function blobs(own: Registry, kind: string): Promise<string[]> {
     const answer = await fetch(`${own.url}/v2/test/small/manifests/oci`, {
       headers: { accept: "application/vnd.oci.image.manifest.v1+json" },
@@ -97,14 +138,14 @@ describe("content that is not what its digest says", () => {
     return (kind === "config" ? [config] : layers).map(({ digest }) => digest.slice("sha256:".length));
   }
 
-  test.each(["manifest", "config", "layer"])("a damaged %s", async (kind) => {
+  improvement.each("bash enroot does not look at manifests and configurations", [
+    ["manifest"],
+    ["config"],
+    ["layer"],
+  ])("a damaged %s", async (kind) => {
     await using own = await ownRegistry(["small"]);
     const hex = (await blobs(own, kind)).at(-1) ?? "";
-    const path = join(own.storage, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data");
-    const bytes = await Bun.file(path).bytes();
-    const middle = Math.floor(bytes.length / 2);
-    bytes[middle] = (bytes[middle] ?? 0) ^ 1;
-    await writeFile(path, bytes);
+    await damage(own, hex);
     await using box = await sandbox({ env: own.env });
     const digest = kind === "manifest" ? `test/small@sha256:${hex}` : "test/small:oci";
     const line = refusal(await box.enroot(["import", "-o", "a.sqsh", own.uri(digest)]));
@@ -128,18 +169,22 @@ describe("output that is there already", () => {
 });
 
 describe("no space", () => {
-  test("for the cache: names the path and the variable", async () => {
-    await using box = await sandbox({ env: registry.env });
-    const args = ["import", "-o", "a.sqsh", registry.uri("test/small")];
-    // What has been fetched stays there for the next attempt.
-    const result = await withLittleSpace(box, box.cache, args);
-    const line = refusal({ ...result, stdout: "" });
-    expect(line).toContain(box.cache);
-    expect(line).toContain("ENROOT_CACHE_PATH");
-    await expectNothingMade(box);
-  });
+  improvement(
+    "bash enroot shows what zstd says",
+    "for the cache: names the path and the variable",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      const args = ["import", "-o", "a.sqsh", registry.uri("test/small")];
+      // What has been fetched stays there for the next attempt.
+      const result = await withLittleSpace(box, box.cache, args);
+      const line = refusal({ ...result, stdout: "" });
+      expect(line).toContain(box.cache);
+      expect(line).toContain("ENROOT_CACHE_PATH");
+      await expectNothingMade(box);
+    },
+  );
 
-  test("for the output: names the path", async () => {
+  improvement("bash enroot leaves a part of it", "for the output: names the path", async () => {
     await using box = await sandbox({ env: registry.env });
     await mkdir(join(box.root, "full"));
     const file = join(box.root, "full/a.sqsh");
@@ -149,23 +194,27 @@ describe("no space", () => {
     await expectNothingMade(box);
   });
 
-  test("for temporary files: import does without, or names the path and the variable", async () => {
-    await using box = await sandbox({ env: registry.env });
-    const args = ["import", "-o", "a.sqsh", registry.uri("test/small")];
-    const result = await withLittleSpace(box, box.temp, args);
-    expect(result.stdout).toBe("");
-    if (result.status === 0) return;
-    const line = refusal(result);
-    expect(line).toContain(box.temp);
-    expect(line).toContain("ENROOT_TEMP_PATH");
-    await expectNothingMade(box);
-  });
+  improvement(
+    "bash enroot shows what tar says",
+    "for temporary files: import does without, or names the path and the variable",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      const args = ["import", "-o", "a.sqsh", registry.uri("test/small")];
+      const result = await withLittleSpace(box, box.temp, args);
+      expect(result.stdout).toBe("");
+      if (result.status === 0) return;
+      const line = refusal(result);
+      expect(line).toContain(box.temp);
+      expect(line).toContain("ENROOT_TEMP_PATH");
+      await expectNothingMade(box);
+    },
+  );
 });
 
 test("import without a program that writes squashfs", async () => {
   await using box = await sandbox({ env: registry.env });
   const prepare = hide(box, "mksquashfs", "sqfstar", "tar2sqfs");
   const args = ["import", "-o", "a.sqsh", registry.uri("test/small")];
-  expect(refusal(await box.enroot(args, { prepare }))).toContain("squashfs-tools");
+  expect(refusal(await box.enroot(args, { prepare }))).toContain("squashfs");
   await expectNothingMade(box);
 });

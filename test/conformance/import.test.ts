@@ -6,6 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { imageRegistry, ownRegistry } from "../fixtures/index.ts";
 import { host, type Registry, type Sandbox, sandbox } from "../harness/index.ts";
+import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 import { files } from "./surroundings.ts";
 
@@ -45,20 +46,25 @@ describe("the default name", () => {
     await everything?.[Symbol.asyncDispose]();
   });
 
-  test.each([
-    ["docker://ubuntu", "ubuntu.sqsh"],
-    ["docker://ubuntu:24.04", "ubuntu+24.04.sqsh"],
-    ["docker://library/ubuntu", "ubuntu.sqsh"],
-    ["docker://docker.io#library/ubuntu:24.04", "ubuntu+24.04.sqsh"],
-    ["docker://index.docker.io/library/ubuntu", "ubuntu.sqsh"],
-    ["docker://registry-1.docker.io/nvidia/pytorch", "nvidia+pytorch.sqsh"],
-    ["docker://nvcr.io#nvidia/pytorch:25.06-py3", "nvidia+pytorch+25.06-py3.sqsh"],
-    ["docker://nvcr.io/nvidia/pytorch:25.06-py3", "nvidia+pytorch+25.06-py3.sqsh"],
-    ["docker://registry.example#library/ubuntu", "library+ubuntu.sqsh"],
-    ["docker://registry.example:5000/a/b/c:latest", "a+b+c+latest.sqsh"],
-    ["docker://ubuntu@DIGEST", "ubuntu+DIGEST.sqsh"],
-    ["docker://ubuntu:24.04@DIGEST", "ubuntu+DIGEST.sqsh"],
-  ])("of %s is %s", async (uri, name) => {
+  improvement.among(
+    [
+      ["docker://ubuntu:24.04", "ubuntu+24.04.sqsh"],
+      ["docker://docker.io#library/ubuntu:24.04", "ubuntu+24.04.sqsh"],
+      ["docker://nvcr.io#nvidia/pytorch:25.06-py3", "nvidia+pytorch+25.06-py3.sqsh"],
+      ["docker://nvcr.io/nvidia/pytorch:25.06-py3", "nvidia+pytorch+25.06-py3.sqsh"],
+      ["docker://registry.example:5000/a/b/c:latest", "a+b+c+latest.sqsh"],
+      ["docker://ubuntu@DIGEST", "ubuntu+DIGEST.sqsh"],
+      ["docker://ubuntu:24.04@DIGEST", "ubuntu+DIGEST.sqsh"],
+    ],
+    "bash enroot adds the tag that its documentation leaves out",
+    [
+      ["docker://ubuntu", "ubuntu.sqsh"],
+      ["docker://library/ubuntu", "ubuntu.sqsh"],
+      ["docker://index.docker.io/library/ubuntu", "ubuntu.sqsh"],
+      ["docker://registry-1.docker.io/nvidia/pytorch", "nvidia+pytorch.sqsh"],
+      ["docker://registry.example#library/ubuntu", "library+ubuntu.sqsh"],
+    ],
+  )("of %s is %s", async (uri, name) => {
     await using box = await sandbox({ env: { ...everything.env, http_proxy: everything.url } });
     expect(await box.ok(["import", uri.replace("DIGEST", digest)])).toBe("");
     expect(await files(box, box.work)).toBe(`${name.replace("DIGEST", digest)}\n`);
@@ -79,32 +85,51 @@ describe("options", () => {
     await using box = await sandbox({ env: registry.env });
     for (const directory of [`${box.work}/nowhere`, "/usr"]) {
       const args = ["import", "-o", `${directory}/a.sqsh`, registry.uri("test/small")];
-      expect(refusal(await box.enroot(args))).toContain(directory);
+      expect(await box.enroot(args)).toMatchObject({ status: 1, stdout: "" });
     }
     expect(await files(box, box.work)).toBe("");
   });
 
-  test.each([
-    ["latest", ["-a", "arm64"]],
-    ["latest", ["--arch", "aarch64"]],
-    ["docker", ["--arch=aarch64"]],
-  ])("--arch of test/multi:%s %j", async (tag, args) => {
+  improvement("bash enroot shows what mksquashfs says", "such a directory is named", async () => {
+    await using box = await sandbox({ env: registry.env });
+    const args = ["import", "-o", "/usr/a.sqsh", registry.uri("test/small")];
+    expect(refusal(await box.enroot(args))).toContain("/usr");
+  });
+
+  improvement.among(
+    [
+      ["docker", ["--arch=aarch64"]],
+      ["docker", ["-a", "aarch64"]],
+    ],
+    "bash enroot 4.1.2 knows one name and indexes of Docker alone",
+    [
+      ["docker", ["-a", "arm64"]],
+      ["latest", ["-a", "arm64"]],
+      ["latest", ["--arch", "aarch64"]],
+    ],
+  )("--arch of test/multi:%s %j", async (tag, args) => {
     await using box = await sandbox({ env: registry.env });
     await box.ok(["import", ...args, "-o", "a.sqsh", registry.uri(`test/multi:${tag}`)]);
     expect(await cat(join(box.work, "a.sqsh"), "etc/architecture")).toBe("arm64\n");
   });
 
-  test.each(["latest", "docker"])("without --arch, this machine's of test/multi:%s", async (tag) => {
-    await using box = await sandbox({ env: registry.env });
-    await box.ok(["import", "-o", "a.sqsh", registry.uri(`test/multi:${tag}`)]);
-    expect(await cat(join(box.work, "a.sqsh"), "etc/hostname")).toBe("small\n");
-  });
+  improvement.among([["docker"]], "bash enroot 4.1.2 asks for indexes of Docker alone", [["latest"]])(
+    "without --arch, this machine's of test/multi:%s",
+    async (tag) => {
+      await using box = await sandbox({ env: registry.env });
+      await box.ok(["import", "-o", "a.sqsh", registry.uri(`test/multi:${tag}`)]);
+      expect(await cat(join(box.work, "a.sqsh"), "etc/hostname")).toBe("small\n");
+    },
+  );
 
-  test.each([
-    ["", "zstd"],
-    ["-comp gzip -noD -exit-on-error", "gzip"],
-    ["-comp lzo -noD -exit-on-error", "lzo"],
-  ])("ENROOT_SQUASH_OPTIONS=%p compresses with %s", async (options, compressor) => {
+  improvement.among(
+    [
+      ["-comp gzip -noD -exit-on-error", "gzip"],
+      ["-comp lzo -noD -exit-on-error", "lzo"],
+    ],
+    "bash enroot's default is lzo, which is larger and slower",
+    [["", "zstd"]],
+  )("ENROOT_SQUASH_OPTIONS=%p compresses with %s", async (options, compressor) => {
     const env = options === "" ? registry.env : { ...registry.env, ENROOT_SQUASH_OPTIONS: options };
     await using box = await sandbox({ env });
     await box.ok(["import", "-o", "a.sqsh", registry.uri("test/small")]);
@@ -115,59 +140,68 @@ describe("options", () => {
 
   test("SOURCE_DATE_EPOCH is the time of everything", async () => {
     await using box = await sandbox({ env: { ...registry.env, SOURCE_DATE_EPOCH: "1234567890" } });
-    await box.ok(["import", "-o", "a.sqsh", registry.uri("test/odd")]);
+    await box.ok(["import", "-o", "a.sqsh", registry.uri("test/small")]);
     const file = join(box.work, "a.sqsh");
     expect(await host(["unsquashfs", "-UTC", "-stat", file])).toContain("Fri Feb 13 23:31:30 2009");
     const listing = await host(["unsquashfs", "-UTC", "-lln", file]);
     const times = listing.split("\n").flatMap((line) => /\d{4}-\d\d-\d\d \d\d:\d\d/.exec(line)?.[0] ?? []);
-    expect(times.length).toBeGreaterThan(300);
+    expect(times.length).toBeGreaterThan(100);
     expect(new Set(times)).toEqual(new Set(["2009-02-13 23:31"]));
   });
 });
 
 describe("the image's configuration", () => {
-  test("becomes /etc/environment, /etc/fstab and /etc/rc", async () => {
-    await using box = await sandbox({ env: registry.env });
-    await box.ok(["import", "-o", "a.sqsh", registry.uri("test/odd")]);
-    const file = join(box.work, "a.sqsh");
-    const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    expect((await cat(file, "etc/environment")).split("\n")).toContain(`PATH=${path}`);
-    const fstab = (await cat(file, "etc/fstab")).split("\n");
-    for (const volume of ["/odd/volume", "/data"]) {
-      expect(fstab).toContain(`\${ENROOT_ROOTFS}${volume} ${volume} none x-create=dir,bind,rw,nosuid,nodev`);
-    }
-    const rc = await cat(file, "etc/rc");
-    expect(rc).toMatch(/^# enroot-provenance: docker:\/\/127\.0\.0\.1:\d+#test\/odd/m);
-    expect(rc).toMatch(/^# org\.example\.name odd$/m);
-    expect(rc).toMatch(/^# org\.example\.text first line second line # third$/m);
-    await host(["sh", "-nc", rc]);
-    expect(await cat(file, "etc/rc.local")).toMatch(/^(#.*\n)*$/);
-  });
+  improvement(
+    "bash enroot does not unpack hard links to lower layers",
+    "becomes /etc/environment, /etc/fstab and /etc/rc",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      await box.ok(["import", "-o", "a.sqsh", registry.uri("test/odd:docker")]);
+      const file = join(box.work, "a.sqsh");
+      const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+      expect((await cat(file, "etc/environment")).split("\n")).toContain(`PATH=${path}`);
+      const fstab = (await cat(file, "etc/fstab")).split("\n");
+      for (const volume of ["/odd/volume", "/data"]) {
+        expect(fstab).toContain(
+          `\${ENROOT_ROOTFS}${volume} ${volume} none x-create=dir,bind,rw,nosuid,nodev`,
+        );
+      }
+      const rc = await cat(file, "etc/rc");
+      expect(rc).toMatch(/^# enroot-provenance: docker:\/\/127\.0\.0\.1:\d+#test\/odd/m);
+      expect(rc).toMatch(/^# org\.example\.name odd$/m);
+      expect(rc).toMatch(/^# org\.example\.text first line second line # third$/m);
+      await host(["sh", "-nc", rc]);
+      expect(await cat(file, "etc/rc.local")).toMatch(/^(#.*\n)*$/);
+    },
+  );
 
-  test("is what a container starts with", async () => {
-    await using box = await sandbox({ env: registry.env });
-    await box.ok(["import", "-o", "odd.sqsh", registry.uri("test/odd")]);
-    await box.ok(["create", "odd.sqsh"]);
-    const preset = "tool in /odd/work dir:\n<an argument>\n<it's>\n<$HOME>\n";
-    expect(await box.ok(["start", "odd"])).toBe(`${preset}<default>\n<a b>\n`);
-    expect(await box.ok(["start", "odd", "own", "", "$(id)"])).toBe(`${preset}<own>\n<>\n<$(id)>\n`);
-    await box.ok(["remove", "-f", "odd"]);
-  });
+  improvement(
+    "bash enroot does not unpack hard links to lower layers",
+    "is what a container starts with",
+    async () => {
+      await using box = await sandbox({ env: registry.env });
+      await box.ok(["import", "-o", "odd.sqsh", registry.uri("test/odd:docker")]);
+      await box.ok(["create", "odd.sqsh"]);
+      const preset = "tool in /odd/work dir:\n<an argument>\n<it's>\n<$HOME>\n";
+      expect(await box.ok(["start", "odd"])).toBe(`${preset}<default>\n<a b>\n`);
+      expect(await box.ok(["start", "odd", "own", "", "$(id)"])).toBe(`${preset}<own>\n<>\n<$(id)>\n`);
+      await box.ok(["remove", "-f", "odd"]);
+    },
+  );
 });
 
 describe("a container from a registry's image", () => {
   async function lifeOf(box: Sandbox): Promise<void> {
-    await box.ok(["import", registry.uri("test/small")]);
-    await box.ok(["create", "test+small.sqsh"]);
-    expect(await box.ok(["list"])).toBe("test+small\n");
-    expect(await box.ok(["start", "test+small", "cat", "/etc/hostname"])).not.toBe("");
-    expect((await box.enroot(["start", "test+small", "sh", "-c", "exit 9"])).status).toBe(9);
-    await box.ok(["start", "--rw", "test+small", "sh", "-c", "echo kept > /srv/file"]);
-    expect(await box.ok(["start", "test+small", "cat", "/srv/file", "/etc/replaced"])).toBe(
-      "kept\nreplaced\n",
-    );
-    expect(await box.ok(["start", "test+small.sqsh", "ls", "/srv"])).toBe("tool\n");
-    await box.ok(["remove", "-f", "test+small"]);
+    const name = "test+small+latest";
+    await box.ok(["import", registry.uri("test/small:latest")]);
+    await box.ok(["create", `${name}.sqsh`]);
+    expect(await box.ok(["list"])).toBe(`${name}\n`);
+    expect(await box.ok(["start", name, "cat", "/etc/hostname"])).not.toBe("");
+    expect((await box.enroot(["start", name, "sh", "-c", "exit 9"])).status).toBe(9);
+    await box.ok(["start", "--rw", name, "sh", "-c", "echo kept > /srv/file"]);
+    expect(await box.ok(["start", name, "cat", "/srv/file", "/etc/replaced"])).toBe("kept\nreplaced\n");
+    expect(await box.ok(["start", `${name}.sqsh`, "ls", "/srv"])).toBe("tool\n");
+    await box.ok(["remove", "-f", name]);
     expect(await box.ok(["list"])).toBe("");
     expect(await files(box, box.data)).toBe("");
   }
@@ -187,10 +221,16 @@ describe("the cache", () => {
     expect(before).toBeGreaterThan(0);
     await box.ok(["import", "-o", "b.sqsh", own.uri("test/small")]);
     expect((own.log().match(/GET \/v2\/test\/small\/blobs/g) ?? []).length).toBe(before);
+  });
+
+  improvement("bash enroot's have the time of their making", "two imports are the same bytes", async () => {
+    await using box = await sandbox({ env: registry.env });
+    await box.ok(["import", "-o", "a.sqsh", registry.uri("test/small")]);
+    await box.ok(["import", "-o", "b.sqsh", registry.uri("test/small")]);
     await host(["cmp", join(box.work, "a.sqsh"), join(box.work, "b.sqsh")]);
   });
 
-  test("is not trusted: a damaged blob is fetched again", async () => {
+  improvement("bash enroot's is", "is not trusted: a damaged blob is fetched again", async () => {
     await using box = await sandbox({ env: registry.env });
     await box.ok(["import", "-o", "a.sqsh", registry.uri("test/small")]);
     const damage =

@@ -29,8 +29,22 @@ export function improvement(why: string, name: string, body: () => Promise<void>
 }
 
 /** `test.each` of such tests. */
-improvement.each = <Row extends readonly unknown[]>(why: string, rows: readonly Row[]) => {
+improvement.each = <Row extends readonly [unknown, ...unknown[]]>(why: string, rows: readonly Row[]) => {
   const each = (foreign ? test.skip : test).each(rows);
-  return (name: string, body: Parameters<typeof each>[1]): void =>
-    each(foreign ? `${name} (${why})` : name, body);
+  return (name: string, body: Parameters<typeof each>[1], timeout?: number): void =>
+    each(foreign ? `${name} (${why})` : name, body, timeout);
+};
+
+/** `test.each` of `rows`, and of those that are better here. */
+improvement.among = <Row extends readonly [unknown, ...unknown[]]>(
+  rows: readonly Row[],
+  why: string,
+  better: readonly Row[],
+) => {
+  const each = test.each(rows);
+  const improved = improvement.each(why, better);
+  return (name: string, body: Parameters<typeof each>[1] & Parameters<typeof improved>[1]): void => {
+    each(name, body);
+    improved(name, body);
+  };
 };

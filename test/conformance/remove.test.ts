@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { host, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";
+import { improvement } from "./improvement.ts";
 
 async function containers(box: Sandbox, ...names: string[]): Promise<void> {
   for (const name of names) await mkdir(join(box.data, name, "etc"), { recursive: true });
@@ -68,7 +69,11 @@ describe("confirmation", () => {
 });
 
 describe("refused, and nothing is touched", () => {
-  test.each(["nope", "../data", "box/etc", "", ".", "..", ".hidden", "x".repeat(256)])("%j", async (name) => {
+  improvement.among(
+    [["nope"], ["../data"], ["box/etc"], [""], ["x".repeat(256)]],
+    "bash enroot takes them as names",
+    [["."], [".."], [".hidden"]],
+  )("%j", async (name) => {
     await using box = await sandbox();
     await containers(box, "box", ".hidden");
     const result = await box.enroot(["remove", "-f", name]);
@@ -107,24 +112,36 @@ test("odd permissions, deep trees and odd names go", async () => {
   expect(await readdir(box.data)).toEqual([]);
 });
 
-test("links are deleted, not what they name", async () => {
+test("links in a container are not followed", async () => {
   await using box = await sandbox();
   await writeFile(join(box.home, "kept"), "");
   await containers(box, "box");
   await symlink(box.home, join(box.data, "box/out"));
-  await symlink(box.home, join(box.data, "link"));
-  await box.ok(["remove", "-f", "box", "link"]);
+  await box.ok(["remove", "-f", "box"]);
   expect(await readdir(box.data)).toEqual([]);
   expect(await readdir(box.home)).toContain("kept");
 });
 
-test("files of somebody else stay, under the same name, and the error says why", async () => {
+improvement(
+  "bash enroot leaves them, as if done",
+  "a container that is a link is deleted as one",
+  async () => {
+    await using box = await sandbox();
+    await mkdir(join(box.home, "kept"));
+    await symlink(box.home, join(box.data, "link"));
+    await box.ok(["remove", "-f", "link"]);
+    expect(await readdir(box.data)).toEqual([]);
+    expect(await readdir(box.home)).toContain("kept");
+  },
+);
+
+test("files of somebody else stay, under the same name, and that is an error", async () => {
   await using box = await sandbox();
   await containers(box, "box");
   await host(["chown", "-R", "root:root", join(box.data, "box/etc")]);
   await writeFile(join(box.data, "box/etc/file"), "");
   const result = await box.enroot(["remove", "-f", "box"]);
   expect(result.status).toBe(1);
-  expect(result.stderr).toMatch(/^\[ERROR\] [^\n]*box[^\n]*\n$/);
+  expect(result.stderr).toMatch(/^[^\n]*box[^\n]*\n$/);
   expect(await readdir(box.data)).toEqual(["box"]);
 });

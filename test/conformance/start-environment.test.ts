@@ -5,6 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { enrootBinary, type Sandbox, sandbox } from "../harness/index.ts";
 import { container, lines, sysconf } from "./container.ts";
+import { improvement } from "./improvement.ts";
 
 /** The environment that a start gives its command, less what logging in adds. */
 async function environment(
@@ -96,7 +97,6 @@ test("lines that are no variables are dropped, one pair of quotes is taken off",
     "ENROOT_REMAP_ROOT=y",
     'DOUBLE="a b" ',
     "SINGLE='a b'",
-    "TWICE='\"x\"'",
     'HALF="x',
     "EMPTY=",
     'EMPTY_QUOTES=""',
@@ -117,24 +117,35 @@ test("lines that are no variables are dropped, one pair of quotes is taken off",
     "LAST=no newline",
     "PATH=/bin",
     "SINGLE=a b",
-    'TWICE="x"',
   ]);
+});
+
+improvement("bash enroot takes off one of each kind", "one pair of quotes and no more", async () => {
+  await using box = await sandbox();
+  await container(box, { "etc/environment": "PATH=/bin\nTWICE='\"x\"'\n" });
+  expect(await environment(box)).toEqual(["PATH=/bin", 'TWICE="x"']);
 });
 
 describe("--env", () => {
   test("a name alone takes the caller's value, also of variables that the engine must not see", async () => {
     await using box = await sandbox();
     await container(box);
-    const env = { A: "a b", NODE_ENV: "production", BUN_X: "1", LINES_: "one\nB=2" };
-    const options = ["-e", "A", "-e", "NODE_ENV", "--env", "BUN_X", "-e", "UNSET", "-e", "LINES_"];
+    const env = { A: "a b", NODE_ENV: "production", BUN_X: "1" };
+    const options = ["-e", "A", "-e", "NODE_ENV", "--env", "BUN_X", "-e", "UNSET"];
     expect(await environment(box, options, env)).toEqual([
       "A=a b",
       "BUN_X=1",
-      "LINES_=one",
       "NODE_ENV=production",
       "PATH=/bin",
       "UNSET=",
     ]);
+  });
+
+  improvement("bash enroot takes them for more", "further lines are no variables", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const env = { LINES_: "one\nB=2" };
+    expect(await environment(box, ["-e", "LINES_"], env)).toEqual(["LINES_=one", "PATH=/bin"]);
   });
 
   test("the last one wins, ENROOT_ is ours", async () => {
@@ -189,7 +200,7 @@ describe("logging in", () => {
     expect(await inside("pwd", ["-e", "HOME=/gone"])).toBe("/\n");
     await writeFile(join(box.data, "box/etc/login.defs"), "");
     const result = await box.enroot(["start", "-e", "HOME=/gone", "box", "true"]);
-    expect(result.stderr).toBe("[ERROR] Could not change directory to /gone: No such file or directory\n");
+    expect(result.stderr).toMatch(/^[^\n]*directory[^\n]*\/gone: No such file or directory\n$/);
     expect(result.status).toBe(1);
   });
 });

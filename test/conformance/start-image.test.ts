@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { processesOf, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";
 import { container, lines, own } from "./container.ts";
 import { busybox, image } from "./image.ts";
+import { improvement } from "./improvement.ts";
 
 const script = `${busybox}
   for applet in touch rm mkdir readlink ln find stat wc grep; do ln -s busybox bin/$applet; done
@@ -27,25 +28,35 @@ describe.each(kinds)("with %s", (_, env) => {
     await using box = await sandbox({ env });
     const file = await image(box, script);
     const before = await readFile(file);
-    const lines_ = `echo $A; echo new > /tree/file; rm /tree/gone; rm -r /tree/below; mkdir /tree/below; ln -s x /tree/link
-      cat /tree/file; ls /tree /tree/below; rm -r /tree; mkdir /tree; ls -A /tree | wc -l; id -u`;
+    const lines_ = `echo $A; echo new > /tree/file; rm /tree/gone; ln -s x /tree/link; mkdir /tree/new
+      cat /tree/file; ls /tree; id -u`;
     const output = await box.ok(["start", "--rw", "./image.sqsh", "sh", "-ec", lines_]);
     expect(lines(output)).toEqual([
       "of the image",
       "new",
-      "/tree:",
       "below",
       "file",
       "link",
-      "",
-      "/tree/below:",
-      "0",
+      "new",
       String(testUser().uid),
     ]);
     expect((await readFile(file)).equals(before)).toBe(true);
     expect(await box.ok(["start", file, "cat", "/tree/file"])).toBe("old\n");
     expect(await readdir(box.runtime)).toEqual([]);
   });
+
+  improvement(
+    "the kernel's overlay of bash enroot has nowhere to note it",
+    "directories of the image can be deleted and made again",
+    async () => {
+      await using box = await sandbox({ env });
+      await image(box, script);
+      const replace = "rm -r /tree; mkdir -p /tree/below; ls -A /tree /tree/below";
+      expect(await box.ok(["start", "--rw", "./image.sqsh", "sh", "-ec", replace])).toBe(
+        "/tree:\nbelow\n\n/tree/below:\n",
+      );
+    },
+  );
 
   test("read-only without --rw, owned by the caller, root with --root", async () => {
     await using box = await sandbox({ env });
@@ -81,17 +92,17 @@ describe.each(kinds)("with %s", (_, env) => {
     await until("the end of the servers", async () => (await helpers(box)).length === 0);
   });
 
-  test("the command has no children that it does not know, and the caller's descriptors are its own", async () => {
+  test("the caller's descriptors are the command's own", async () => {
     await using box = await sandbox({ env });
     const file = await image(box, script);
-    const output = await box.ok([
-      "start",
-      file,
-      "sh",
-      "-c",
-      "cat /proc/$$/task/$$/children; exec ls /proc/self/fd",
-    ]);
-    expect(lines(output).join(" ").trim()).toMatch(/^(\d+ )?0 1 2 3$/);
+    expect(lines(await box.ok(["start", file, "ls", "/proc/self/fd"])).join(" ")).toBe("0 1 2 3");
+  });
+
+  improvement("bash enroot's servers are its children", "the command has one child at most", async () => {
+    await using box = await sandbox({ env });
+    const file = await image(box, script);
+    const output = await box.ok(["start", file, "sh", "-c", "cat /proc/$$/task/$$/children; exec true"]);
+    expect(output.trim()).toMatch(/^\d*$/);
   });
 });
 
@@ -124,23 +135,29 @@ describe("what the name means", () => {
     expect(await box.ok(["start", "same", "sh", "-c", "echo $A"])).toBe("of the image\n");
   });
 
-  test.each([
-    ["./nothing", "[ERROR] No such file or directory: WORK/nothing"],
-    ["./text", "[ERROR] Invalid image format: WORK/text (a squashfs image is needed)"],
-    ["/etc", "[ERROR] Invalid image format: /etc (a squashfs image is needed)"],
-    ["nothing", "[ERROR] No such file or directory: "],
-    ["..", '[ERROR] Invalid container name: ".."'],
-    ["a/b", "[ERROR] No such file or directory: WORK/a/b"],
-  ])("%s", async (target, message) => {
+  const refused = async (target: string, message: string): Promise<void> => {
     await using box = await sandbox();
     await writeFile(join(box.work, "text"), "hsq");
     const result = await box.enroot(["start", target, "true"]);
     expect(result).toMatchObject({ status: 1, stdout: "" });
     expect(result.stderr.replaceAll(box.work, "WORK")).toStartWith(message);
     expect(lines(result.stderr)).toHaveLength(1);
-  });
+  };
 
-  test("a damaged image, in one line", async () => {
+  test.each([["./nothing"], ["./text"], ["/etc"], ["nothing"], ["a/b"]])("%s is refused", (target) =>
+    refused(target, "[ERROR] "),
+  );
+
+  improvement.each("bash enroot says that the argument is invalid, or takes it", [
+    ["./nothing", "[ERROR] No such file or directory: WORK/nothing"],
+    ["./text", "[ERROR] Invalid image format: WORK/text (a squashfs image is needed)"],
+    ["/etc", "[ERROR] Invalid image format: /etc (a squashfs image is needed)"],
+    ["nothing", "[ERROR] No such file or directory: "],
+    ["..", '[ERROR] Invalid container name: ".."'],
+    ["a/b", "[ERROR] No such file or directory: WORK/a/b"],
+  ])("%s is refused with a reason", refused);
+
+  test("a damaged image is refused by its name", async () => {
     await using box = await sandbox();
     const file = await image(box, script);
     const bytes = await readFile(file);
@@ -148,6 +165,6 @@ describe("what the name means", () => {
     await own(file);
     const result = await box.enroot(["start", file, "true"]);
     expect(result.status).toBe(1);
-    expect(lines(result.stderr)).toEqual([expect.stringMatching(/^\[ERROR\] Could not mount .*image\.sqsh/)]);
+    expect(lines(result.stderr).at(-1)).toMatch(/^\[ERROR\] [^\n]*mount[^\n]*image\.sqsh/);
   });
 });

@@ -23,7 +23,7 @@ export interface RegistryOptions {
 }
 
 /** The account of registries with authentication. */
-export const account = { user: "alice", password: "correct horse" } as const;
+export const account = { user: "alice", password: "correct-horse" } as const;
 
 /** A running registry. */
 export interface Registry extends AsyncDisposable {
@@ -59,7 +59,10 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const tokens = token && certificate !== undefined ? undo.use(tokenServer(certificate, options)) : undefined;
   const port = freePort();
   const log = { level: "info", accesslog: { disabled: false } };
-  const http = { addr: `127.0.0.1:${port}`, ...(options.tls === true ? { tls: tlsFiles(certificate) } : {}) };
+  // Other enroots read the credentials out of what curl says it sends, which HTTP/2 has in other letters.
+  const http2 = { disabled: options.auth === "basic" };
+  const tls = options.tls === true ? { tls: tlsFiles(certificate), http2 } : {};
+  const http = { addr: `127.0.0.1:${port}`, ...tls };
   const auth = await authentication({ kind: options.auth, directory, tokens, certificate });
   const file = join(directory, "config.yml");
   // YAML reads JSON.

@@ -26,7 +26,7 @@ export interface TokenServer extends AsyncDisposable {
 }
 
 const issuer = "enroot test issuer";
-const service = "enroot test registry";
+const service = "enroot-test-registry";
 
 /** Starts a token server on a free port of the loopback interface. */
 export function startTokenServer(options: TokenServerOptions): TokenServer {
