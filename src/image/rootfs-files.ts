@@ -58,11 +58,19 @@ export function renderRc(config: ImageConfig, uri: string): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** Directories that an image means to have, though maybe no layer has them: absolute paths. */
+export function wantedDirectories(config: ImageConfig): string[] {
+  return [workingDirectory(config), ...volumesOf(config)];
+}
+
+function volumesOf({ volumes }: ImageConfig): string[] {
+  return [...new Set(volumes.map(insideRoot))].filter((path) => path !== "/").sort();
+}
+
 /** Volumes as bind mounts of the container's own directories, so that they are writable. */
-export function renderFstab({ volumes }: ImageConfig): string {
-  const paths = [...new Set(volumes.map(insideRoot))].filter((path) => path !== "/").sort();
+export function renderFstab(config: ImageConfig): string {
   const options = "none x-create=dir,bind,rw,nosuid,nodev";
-  return paths
+  return volumesOf(config)
     .map(fstabField)
     .map((path) => `\${ENROOT_ROOTFS}${path} ${path} ${options}\n`)
     .join("");

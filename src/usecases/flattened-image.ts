@@ -6,7 +6,7 @@ import type { ImageSource } from "../image/image-source.ts";
 import { writeExact, writeFirst } from "../image/layer/flatten.ts";
 import type { Flattening } from "../image/layer/flattening.ts";
 import type { ArchiveSink } from "../image/layer/tar-writer.ts";
-import { addedFiles, workingDirectory } from "../image/rootfs-files.ts";
+import { addedFiles, wantedDirectories } from "../image/rootfs-files.ts";
 import { log } from "../log.ts";
 import { openImage } from "../registry/source.ts";
 import { abortSignal } from "../system/signals.ts";
@@ -91,7 +91,7 @@ export async function writeFlattened({
   const flattening: Flattening = {
     layers: files.sources,
     added: addedFiles(image.config, image.uri),
-    workingDir: workingDirectory(image.config),
+    directories: wantedDirectories(image.config),
     time: timeOf(image, settings),
     fixedTime: fixedTimeOf(settings),
     modeMask,

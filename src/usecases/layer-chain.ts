@@ -9,7 +9,7 @@ import { EnrootError } from "../errors.ts";
 import type { ImageSource } from "../image/image-source.ts";
 import type { Flattening } from "../image/layer/flattening.ts";
 import { type LayerDelta, readDelta } from "../image/layer/layer-delta.ts";
-import { addedFiles, workingDirectory } from "../image/rootfs-files.ts";
+import { addedFiles, wantedDirectories } from "../image/rootfs-files.ts";
 import { log } from "../log.ts";
 import type { LayerChain } from "../store/store.ts";
 import { describeErrno } from "../system/errno.ts";
@@ -46,7 +46,7 @@ export function openLayerChain({
   modeMask,
 }: LayerChainOptions): LayerChain {
   const { sources, progress: done } = openLayerFiles(image, settings);
-  const plain = { workingDir: "", added: [], layers: [], fixedTime: undefined, modeMask };
+  const plain = { directories: [], added: [], layers: [], fixedTime: undefined, modeMask };
   const unpack = async (directory: string, delta: LayerDelta): Promise<void> => {
     const output = openDirectoryOutput({ program, directory, data: settings.dataPath });
     try {
@@ -89,9 +89,10 @@ export function openLayerChain({
     },
     complete: async (directory) => {
       const added = addedFiles(image.config, image.uri);
+      const directories = wantedDirectories(image.config);
       const time = timeOf(image, settings);
       const found = [...walkTree(directory)];
-      await put(directory, found, { ...plain, added, workingDir: workingDirectory(image.config), time });
+      await put(directory, found, { ...plain, added, directories, time });
       for (const { path, type, mtime } of found) {
         if (type === "directory" && mtime === unsettled) utimesSync(bytePath(directory, path), time, time);
       }

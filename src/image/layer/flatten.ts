@@ -45,7 +45,7 @@ export async function writeFirst(flattening: Flattening, sink: ArchiveSink): Pro
   const { indexes, fits } = await writeShown(flattening, { tar, table, written });
   const tree = openVirtualTree(table);
   for (const members of indexes) tree.apply(members);
-  tree.makeDirectory(Buffer.from(flattening.workingDir).toString("latin1"));
+  for (const path of flattening.directories) tree.makeDirectory(Buffer.from(path).toString("latin1"));
   const image = { table, tree };
   if (!fits) return { exact: false, ...image };
   const { wrong, missing } = compare(memberNames(table, tree), written);

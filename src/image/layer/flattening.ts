@@ -10,8 +10,8 @@ export interface Flattening {
   readonly layers: readonly LayerSource[];
   /** Files that go over all layers. */
   readonly added: readonly AddedFile[];
-  /** A directory that exists in the end. */
-  readonly workingDir: string;
+  /** Directories that exist in the end, unless something else is in their way. */
+  readonly directories: readonly string[];
   /** Time of what has none of its own, in seconds. */
   readonly time: number;
   /** Time of everything instead of its own. */

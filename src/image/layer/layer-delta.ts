@@ -72,7 +72,7 @@ export async function readDelta({ found, flattening, aside }: LayerOver): Promis
   const tree = openVirtualTree(table);
   tree.apply(before);
   tree.apply(members);
-  if (flattening.workingDir !== "") tree.makeDirectory(Buffer.from(flattening.workingDir).toString("latin1"));
+  for (const path of flattening.directories) tree.makeDirectory(Buffer.from(path).toString("latin1"));
 
   const change = compareWith(table, { before, members, origins }, tree.visible());
   const text = (ids: readonly PathId[]): string[] => ids.map((id) => table.textOf(id));

@@ -19,7 +19,7 @@ export interface Visible {
 export interface VirtualTree {
   /** Applies the next layer. @throws EnrootError Corrupt when a member cannot be applied */
   apply(index: LayerIndex): void;
-  /** Makes directories, over the layers applied before, unless they are there already. */
+  /** Makes directories, over the layers applied before, where nothing is. */
   makeDirectory(path: string): void;
   /** Everything that is there, directories before what is in them. */
   visible(): Generator<Visible>;
@@ -81,8 +81,8 @@ export function openVirtualTree(table: PathTable): VirtualTree {
     }
     return true;
   };
-  /** The directory at a path, links followed; missing ones are made if so wanted. */
-  const directoryAt = (names: readonly string[], make: boolean): PathId | undefined => {
+  /** The directory at a path, links followed; missing ones are made if so wanted, also in place of something else. */
+  const directoryAt = (names: readonly string[], make: boolean | "where nothing is"): PathId | undefined => {
     const rest = [...names].reverse();
     let here = rootPath;
     let links = 0;
@@ -102,7 +102,8 @@ export function openVirtualTree(table: PathTable): VirtualTree {
           throw new EnrootError("Corrupt", `Too many links in a layer: ${showPath(names.join("/"))}`);
         if (target.startsWith("/")) here = rootPath;
         rest.push(...target.split("/").reverse());
-      } else if (make) here = put(table.enter(here, name), kind.directory, { layer: 0, index: implicit });
+      } else if (make === true || (make && what === kind.none))
+        here = put(table.enter(here, name), kind.directory, { layer: 0, index: implicit });
       else return undefined;
     }
     return here;
@@ -179,7 +180,7 @@ export function openVirtualTree(table: PathTable): VirtualTree {
     },
     makeDirectory: (path) => {
       layer++;
-      directoryAt(splitPath(path), true);
+      directoryAt(splitPath(path), "where nothing is");
     },
     visible: function* () {
       const there = new Uint8Array(table.size);

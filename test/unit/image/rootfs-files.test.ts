@@ -9,6 +9,7 @@ import {
   renderEnvironment,
   renderFstab,
   renderRc,
+  wantedDirectories,
   workingDirectory,
 } from "../../../src/image/rootfs-files.ts";
 
@@ -109,6 +110,11 @@ test("a working directory is an absolute path in the container", () => {
   const paths = { "": "/", a: "/a", "/a/": "/a", "/a/../../b": "/b", "..": "/", "//a//b/.": "/a/b" };
   for (const [given, wanted] of Object.entries(paths))
     expect(workingDirectory({ ...empty, workingDir: given })).toBe(wanted);
+});
+
+test("an image has its working directory and its volumes", () => {
+  const config = { ...empty, workingDir: "work", volumes: ["/data/", "/", "cache", "/data"] };
+  expect(wantedDirectories(config)).toEqual(["/work", "/cache", "/data"]);
 });
 
 test("variables are lines; what a line cannot hold is left out", () => {

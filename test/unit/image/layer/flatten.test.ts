@@ -132,8 +132,20 @@ describe("what is written", () => {
 
   test("has the working directory, through links too", async () => {
     const links: Member[] = [{ name: "srv", flag: "2", link: "/data/srv" }];
-    const { exact } = await flatten([links], { workingDir: "/srv/a b/c" });
+    const { exact } = await flatten([links], { directories: ["/srv/a b/c"] });
     expect(exact.map(({ path }) => path)).toContain("data/srv/a b/c");
+  });
+
+  test("leaves alone what is where a directory is wanted", async () => {
+    const { exact } = await flatten([[{ name: "etc/passwd", data: "x" }]], {
+      directories: ["/etc/passwd", "/etc/passwd/a", "/data"],
+    });
+    expect(exact.map(({ path, type }) => `${path} ${type}`).toSorted()).toEqual([
+      "./ directory",
+      "data directory",
+      "etc directory",
+      "etc/passwd file",
+    ]);
   });
 
   test("keeps large holes as holes, and fills small ones", async () => {

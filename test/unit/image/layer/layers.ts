@@ -51,7 +51,7 @@ export async function flatten(
 ): Promise<Flattened> {
   const sources = layers.map(layerOf);
   const flattening = {
-    ...{ layers: sources, added: [], workingDir: "/", time: 0, fixedTime: undefined, modeMask: 0o7777 },
+    ...{ layers: sources, added: [], directories: [], time: 0, fixedTime: undefined, modeMask: 0o7777 },
     ...more,
   };
   const gather = (into: Buffer[]) => async (piece: Uint8Array) => void into.push(Buffer.from(piece));
