@@ -32,8 +32,8 @@ export async function container(
   files: Readonly<Record<string, string>> = {},
   name = "box",
 ): Promise<Container> {
-  const rootfs = join(box.data, name);
-  await mkdir(join(rootfs, "bin"), { recursive: true });
+  const rootfs = await emptyContainer(box, name);
+  await mkdir(join(rootfs, "bin"));
   await mkdir(join(rootfs, "root"));
   await copyFile("/bin/busybox", join(rootfs, "bin/busybox"));
   for (const applet of await applets()) await symlink("busybox", join(rootfs, "bin", applet));
@@ -47,6 +47,19 @@ export async function container(
     rootfs,
     inside: (script, options = [], run = {}) => box.ok(["start", ...options, name, "sh", "-ec", script], run),
   };
+}
+
+/** Makes a container with nothing in it, as the store has them; returns its root file system. */
+export async function emptyContainer(box: Sandbox, name: string): Promise<string> {
+  const rootfs = join(box.data, name);
+  await mkdir(rootfs);
+  if (box.env["ENROOT_STORAGE_BACKEND"] === "zfs") {
+    const store = (await host(["zfs", "list", "-H", "-o", "name", box.data])).trim();
+    await host(["zfs", "create", "-u", "-o", "canmount=noauto", `${store}/${name}`]);
+    await host(["mount", "-i", "-t", "zfs", "-o", "nosuid,nodev", `${store}/${name}`, rootfs]);
+  }
+  await own(rootfs);
+  return rootfs;
 }
 
 /** Gives a tree to the unprivileged user. */

@@ -9,6 +9,7 @@ import { enrootBinary } from "./binary.ts";
 import { mountsBelow, processesOf } from "./leftover.ts";
 import { type Result, type Running, type RunOptions, start, until } from "./process.ts";
 import { testUser } from "./user.ts";
+import { zfsStore } from "./zfs.ts";
 
 /** The directories of a sandbox, all below `root`. */
 export interface Directories {
@@ -46,14 +47,17 @@ export interface Sandbox extends Directories, AsyncDisposable {
 export interface SandboxOptions {
   /** Added to the environment of every command. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether ENROOT_STORAGE_BACKEND of the tests decides where containers are; true by default. */
+  readonly chosenStore?: boolean;
   /** Seconds that processes have to end by themselves once the test is over, 10 by default. */
   readonly grace?: number;
 }
 
 /** Makes a sandbox: `await using box = await sandbox()`. */
 export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  await using undo = new AsyncDisposableStack();
   const place = await directories();
-  const env = { ...environment(place), ...options.env };
+  const env = { ...environment(place), ...(await chosenStore(place, options, undo)), ...options.env };
   const running = new Set<Running>();
   const launch = (argv: readonly string[], options: RunOptions = {}): Running => {
     const child = start(argv, env, { cwd: place.work, ...options });
@@ -63,6 +67,7 @@ export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   };
   const enroot = (args: readonly string[], options?: RunOptions): Promise<Result> =>
     launch([enrootBinary(), ...args], options).exited;
+  const stack = undo.move();
   return {
     ...place,
     env,
@@ -70,8 +75,19 @@ export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
     ok: async (args, options) => succeeded(args, await enroot(args, options)),
     start: (args, options) => launch([enrootBinary(), ...args], options),
     run: (argv, options) => launch(argv, options).exited,
-    [Symbol.asyncDispose]: () => dispose(place, running, options.grace ?? 10),
+    [Symbol.asyncDispose]: () => dispose(place, running, { grace: options.grace ?? 10, stack }),
   };
+}
+
+/** Makes the sandbox's store a dataset where the tests are run with ENROOT_STORAGE_BACKEND=zfs. */
+async function chosenStore(
+  place: Directories,
+  { chosenStore = true }: SandboxOptions,
+  undo: AsyncDisposableStack,
+): Promise<Record<string, string>> {
+  if (!chosenStore || process.env["ENROOT_STORAGE_BACKEND"] !== "zfs") return {};
+  undo.use(await zfsStore(place.data));
+  return { ENROOT_STORAGE_BACKEND: "zfs" };
 }
 
 async function directories(): Promise<Directories> {
@@ -117,7 +133,16 @@ function succeeded(args: readonly string[], result: Result): string {
   throw new Error(`enroot ${args.join(" ")}: ${how}\n${result.stdout}${result.stderr}`);
 }
 
-async function dispose(place: Directories, running: ReadonlySet<Running>, grace: number): Promise<void> {
+interface Ending {
+  readonly grace: number;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function dispose(
+  place: Directories,
+  running: ReadonlySet<Running>,
+  { grace, stack }: Ending,
+): Promise<void> {
   for (const child of running) child.kill("SIGKILL");
   await Promise.all([...running].map((child) => child.exited));
   const { uid } = testUser();
@@ -127,8 +152,9 @@ async function dispose(place: Directories, running: ReadonlySet<Running>, grace:
     return left.length === 0;
   };
   await until("the end of every process", clean, grace).catch(() => {});
-  const mounts = await mountsBelow(place.root);
   for (const line of left) process.kill(Number.parseInt(line, 10), "SIGKILL");
+  await stack.disposeAsync();
+  const mounts = await mountsBelow(place.root);
   if (mounts.length === 0) await rm(place.root, { recursive: true, force: true });
   if (left.length > 0) throw new Error(`enroot left processes:\n${left.join("\n")}`);
   if (mounts.length > 0) throw new Error(`enroot left mounts:\n${mounts.join("\n")}`);

@@ -120,7 +120,7 @@ const image: Readonly<Record<string, string>> = {
 /** Starts a step. What a system's administrator says is in enroot.conf, with `configuration` added. */
 export async function step(configuration = "", files: Readonly<Record<string, string>> = {}): Promise<Step> {
   await using undo = new AsyncDisposableStack();
-  const box = undo.use(await sandbox());
+  const box = undo.use(await sandbox({ chosenStore: false }));
   const store = process.env["ENROOT_STORAGE_BACKEND"] ?? "dir";
   const lines = administrator(box, `ENROOT_STORAGE_BACKEND ${store}\n${configuration}`);
   const installed = await installation(box, { "enroot.conf": lines, ...files });
