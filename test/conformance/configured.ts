@@ -21,7 +21,7 @@ export async function configured(box: Sandbox, files: Readonly<Record<string, st
   await rm(join(own, "enroot.conf"), { force: true });
   for (const [name, text] of Object.entries(files)) {
     await mkdir(dirname(join(own, name)), { recursive: true });
-    await writeFile(join(own, name), text);
+    await writeFile(join(own, name), text, { mode: name.endsWith(".sh") ? 0o755 : 0o644 });
   }
   const prepare = `mount --bind '${own}' '${sysconf}'`;
   return { sysconf, enroot: (args, options) => box.enroot(args, { prepare, ...options }) };

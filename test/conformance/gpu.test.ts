@@ -6,6 +6,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { host, projectDirectory, type RunOptions, type Sandbox, sandbox } from "../harness/index.ts";
 import { container, lines, own } from "./container.ts";
+import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 
 const packaging = join(projectDirectory, "packaging");
@@ -88,18 +89,22 @@ describe("nvidia-container-cli", () => {
     expect(await started(place)).toMatchObject({ status: 0, stdout: "started\n" });
     const calls = await place.calls();
     if (expected === undefined) expect(calls).toEqual(["-"]);
-    else expect(calls?.filter((line) => !line.startsWith("/"))).toEqual([...fixed, ...expected]);
+    else expect(calls?.filter((line) => !/^(\/|NVIDIA_)/.test(line))).toEqual([...fixed, ...expected]);
   });
 
-  test("gets nothing of the image but what is asked for it", async () => {
-    await using box = await sandbox();
-    const hostile =
-      "NVIDIA_VISIBLE_DEVICES=all\nLD_PRELOAD=/x.so\nNVIDIA_DEBUG_LOG=/x\nNVIDIA_FOO=1\nBASH_ENV=/x\n";
-    const place = await machine(box, hostile);
-    expect((await started(place)).status).toBe(0);
-    const calls = (await place.calls())?.join("\n") ?? "";
-    expect(calls).not.toMatch(/NVIDIA_FOO|--debug|x\.so/);
-  });
+  improvement(
+    "bash enroot gives it all variables of that name",
+    "gets nothing of the image but what is asked for it",
+    async () => {
+      await using box = await sandbox();
+      const hostile =
+        "NVIDIA_VISIBLE_DEVICES=all\nLD_PRELOAD=/x.so\nNVIDIA_DEBUG_LOG=/x\nNVIDIA_FOO=1\nBASH_ENV=/x\n";
+      const place = await machine(box, hostile);
+      expect((await started(place)).status).toBe(0);
+      const calls = (await place.calls())?.join("\n") ?? "";
+      expect(calls).not.toMatch(/NVIDIA_FOO|--debug|x\.so/);
+    },
+  );
 
   test("a variable of the caller counts more than the image's, and --env as much as the image", async () => {
     await using box = await sandbox();
@@ -110,12 +115,18 @@ describe("nvidia-container-cli", () => {
     expect(await place.calls()).toContain("--device=2");
   });
 
-  test.each([
-    [
-      "an unknown capability",
-      { NVIDIA_DRIVER_CAPABILITIES: "flying" },
-      "Unknown NVIDIA driver capability: flying",
-    ],
+  const stops = async (env: Record<string, string>, words: string): Promise<void> => {
+    await using box = await sandbox();
+    const place = await machine(box);
+    const result = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "all", ...env } });
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toContain(`[ERROR] ${words}`);
+  };
+
+  test("an unknown capability stops the start", () =>
+    stops({ NVIDIA_DRIVER_CAPABILITIES: "flying" }, "Unknown NVIDIA driver capability: flying"));
+
+  improvement.each("bash enroot knows no modes, and starts without such a device", [
     ["an unknown mode", { ENROOT_GPU_MODE: "magic" }, "Invalid ENROOT_GPU_MODE: magic"],
     ["CDI without a specification", { ENROOT_GPU_MODE: "cdi" }, "No CDI specification"],
     [
@@ -123,21 +134,23 @@ describe("nvidia-container-cli", () => {
       { MELLANOX_VISIBLE_DEVICES: "7" },
       "Unknown MELLANOX device id: 7",
     ],
-  ])("%s stops the start", async (_, env, words) => {
-    await using box = await sandbox();
-    const place = await machine(box);
-    const result = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "all", ...env } });
-    expect(result).toMatchObject({ status: 1, stdout: "" });
-    expect(result.stderr).toContain(`[ERROR] ${words}`);
-  });
+  ])("%s stops the start", (_, env, words) => stops(env, words));
 
-  test("its absence is told with what to install", async () => {
+  const absence = async (): Promise<string> => {
     await using box = await sandbox();
     const { env } = await machine(box);
     const options = { env: { ENROOT_CDI_PATH: env["ENROOT_CDI_PATH"] ?? "", NVIDIA_VISIBLE_DEVICES: "all" } };
     const result = await box.enroot(["start", "box", "true"], options);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain("Command not found: nvidia-container-cli (install the package");
+    return result.stderr;
+  };
+
+  test("its absence is told", async () => {
+    expect(await absence()).toContain("Command not found: nvidia-container-cli");
+  });
+
+  improvement("bash enroot does not tell", "its absence is told with what to install", async () => {
+    expect(await absence()).toContain("Command not found: nvidia-container-cli (install the package");
   });
 
   test("its failure stops the start with the hook's name", async () => {
@@ -188,8 +201,10 @@ async function seen({ box, env }: Machine, variables: Record<string, string>): P
   return lines(await box.ok(["start", "box", "sh", "-c", probe], options));
 }
 
+const cdi = "bash enroot knows nothing of it";
+
 describe("CDI", () => {
-  test.each([
+  improvement.each(cdi, [
     ["0", ["gpu0", "1.2.3,"]],
     ["GPU-1:2", ["gpu1", "1.2.3,a b"]],
     ["all", ["gpu0", "gpu1", "1.2.3,a b"]],
@@ -203,7 +218,7 @@ describe("CDI", () => {
     expect(await place.calls()).toEqual(["-"]);
   });
 
-  test("specifications may be YAML, and AMD's devices come the same way", async () => {
+  improvement(cdi, "specifications may be YAML, and AMD's devices come the same way", async () => {
     await using box = await sandbox();
     const place = await machine(box);
     const yaml = `---
@@ -232,38 +247,51 @@ containerEdits:
     expect(missing.stderr).toContain("No CDI specification for AMD_VISIBLE_DEVICES=5");
   });
 
-  test("a device that no specification has goes to the CLI, and a mode forces either", async () => {
-    await using box = await sandbox();
-    const place = await machine(box);
-    await specify(place, "nvidia.json", JSON.stringify(specification));
-    expect((await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "7" } })).status).toBe(0);
-    expect(await place.calls()).toContain("--device=7");
-    expect(
-      (await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_GPU_MODE: "cli" } })).status,
-    ).toBe(0);
-    expect(await place.calls()).toContain("--device=0");
-    const forced = await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "7", ENROOT_GPU_MODE: "cdi" } });
-    expect(forced.stderr).toContain("No CDI specification for NVIDIA_VISIBLE_DEVICES=7");
-  });
+  improvement(
+    cdi,
+    "a device that no specification has goes to the CLI, and a mode forces either",
+    async () => {
+      await using box = await sandbox();
+      const place = await machine(box);
+      await specify(place, "nvidia.json", JSON.stringify(specification));
+      expect((await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "7" } })).status).toBe(0);
+      expect(await place.calls()).toContain("--device=7");
+      expect(
+        (await started(place, [], { env: { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_GPU_MODE: "cli" } })).status,
+      ).toBe(0);
+      expect(await place.calls()).toContain("--device=0");
+      const forced = await started(place, [], {
+        env: { NVIDIA_VISIBLE_DEVICES: "7", ENROOT_GPU_MODE: "cdi" },
+      });
+      expect(forced.stderr).toContain("No CDI specification for NVIDIA_VISIBLE_DEVICES=7");
+    },
+  );
 
-  test("of two directories the later one counts, and within one a device stands once", async () => {
-    await using box = await sandbox();
-    const place = await machine(box);
-    const later = join(box.root, "later");
-    await mkdir(later);
-    await specify(place, "a.json", JSON.stringify(specification));
-    const changed = {
-      ...specification,
-      containerEdits: { ...specification.containerEdits, env: ["DRIVER=later"] },
-    };
-    await writeFile(join(later, "b.json"), JSON.stringify(changed));
-    const env = { NVIDIA_VISIBLE_DEVICES: "0", ENROOT_CDI_PATH: `${place.env["ENROOT_CDI_PATH"]}:${later}` };
-    expect(await seen(place, env)).toEqual(["gpu0", "later,"]);
-    await writeFile(join(later, "c.json"), JSON.stringify(specification));
-    expect((await started(place, [], { env })).stderr).toContain("Two CDI specifications have 0");
-  });
+  improvement(
+    cdi,
+    "of two directories the later one counts, and within one a device stands once",
+    async () => {
+      await using box = await sandbox();
+      const place = await machine(box);
+      const later = join(box.root, "later");
+      await mkdir(later);
+      await specify(place, "a.json", JSON.stringify(specification));
+      const changed = {
+        ...specification,
+        containerEdits: { ...specification.containerEdits, env: ["DRIVER=later"] },
+      };
+      await writeFile(join(later, "b.json"), JSON.stringify(changed));
+      const env = {
+        NVIDIA_VISIBLE_DEVICES: "0",
+        ENROOT_CDI_PATH: `${place.env["ENROOT_CDI_PATH"]}:${later}`,
+      };
+      expect(await seen(place, env)).toEqual(["gpu0", "later,"]);
+      await writeFile(join(later, "c.json"), JSON.stringify(specification));
+      expect((await started(place, [], { env })).stderr).toContain("Two CDI specifications have 0");
+    },
+  );
 
-  test("hooks of the specification run on the host with the container's state", async () => {
+  improvement(cdi, "hooks of the specification run on the host with the container's state", async () => {
     await using box = await sandbox();
     const place = await machine(box);
     const hook = join(box.root, "hook");
@@ -295,7 +323,7 @@ containerEdits:
     expect(failed.stderr).toContain("hook exited with return code 4: broken");
   });
 
-  test.each([
+  improvement.each(cdi, [
     ["no JSON", "{"],
     ["no kind", JSON.stringify({ ...specification, kind: "gpu" })],
     [
@@ -319,7 +347,7 @@ containerEdits:
     expect(lines(result.stderr)).toHaveLength(2);
   });
 
-  test("mounts of a specification cannot leave the container", async () => {
+  improvement(cdi, "mounts of a specification cannot leave the container", async () => {
     await using box = await sandbox();
     const place = await machine(box);
     await host(["ln", "-s", box.work, join(box.data, "box/opt")]);
@@ -433,7 +461,7 @@ describe("opt-in hooks", () => {
   });
 });
 
-test("what is for hooks alone is refused elsewhere", async () => {
+improvement("bash enroot knows nothing of it", "what is for hooks alone is refused elsewhere", async () => {
   await using box = await sandbox();
   expect(refusal(await box.enroot(["cdi", "nvidia.com/gpu=0"]))).toContain("for hooks");
 });

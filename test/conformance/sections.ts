@@ -13,8 +13,8 @@ export const titles: Readonly<Record<number, string>> = {
 
 const sections: readonly (readonly [section: number, files: RegExp])[] = [
   [1, /^(cli|create|errors-containers|export|list|load|remove|surroundings)\b/],
-  [2, /^config\b/],
-  [3, /^(hostile-image|import|import-oracle|import-interrupted)\b/],
+  [2, /^(config|settings)\b/],
+  [3, /^(hostile-image|image-format|import|import-oracle|import-interrupted)\b/],
   [4, /^(batch|exec|gpu|hooks|start|signals)/],
   [5, /^(errors-import|registry)/],
   [9, /^bundle\b/],
