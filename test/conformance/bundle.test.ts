@@ -155,6 +155,16 @@ describe("run", () => {
     expect(stdout).toMatch(/\/\.enroot\/bin\/enroot-mount\n$/);
   });
 
+  test("ENROOT_BUNDLE_ALL and ENROOT_BUNDLE_CHECKSUM do what the options do", async () => {
+    await using box = await sandbox({ env: { ENROOT_BUNDLE_ALL: "y", ENROOT_BUNDLE_CHECKSUM: "y" } });
+    await mkdir(join(box.config, "environ.d"));
+    await writeFile(join(box.config, "environ.d/1.env"), "FROM_USER=1\n");
+    await own(box.config);
+    const { run } = await bundle(box);
+    expect((await run(["-i"])).stdout).toMatch(/^Checksum: [0-9a-f]{64}\n/);
+    expect((await run(["sh", "-c", 'echo "$FROM_USER"'])).stdout).toBe("1\n");
+  });
+
   test("--all takes the user's files and settings too", async () => {
     await using box = await sandbox();
     await mkdir(join(box.config, "environ.d"));

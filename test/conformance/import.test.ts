@@ -150,6 +150,26 @@ describe("options", () => {
   });
 });
 
+test("digest has the architecture's own, however it is called", async () => {
+  await using box = await sandbox({ env: registry.env });
+  const accept = { accept: "application/vnd.docker.distribution.manifest.list.v2+json" };
+  const answer = await fetch(`${registry.url}/v2/test/multi/manifests/docker`, { headers: accept });
+  const { manifests } = (await answer.json()) as {
+    manifests: { digest: string; platform: { architecture: string } }[];
+  };
+  const uri = registry.uri("test/multi:docker");
+  for (const [arch, name] of [
+    ["amd64", "x86_64"],
+    ["arm64", "aarch64"],
+  ] as const) {
+    const digest = manifests.find(({ platform }) => platform.architecture === arch)?.digest ?? "";
+    expect(await box.ok(["digest", "-a", name, uri])).toBe(`${digest}\n`);
+    await box.ok(["import", "-o", `${arch}.sqsh`, registry.uri(`test/multi@${digest}`)]);
+    const file = arch === "arm64" ? "etc/architecture" : "etc/hostname";
+    expect(await cat(join(box.work, `${arch}.sqsh`), file)).toBe(arch === "arm64" ? "arm64\n" : "small\n");
+  }
+});
+
 describe("the image's configuration", () => {
   improvement(
     "bash enroot does not unpack hard links to lower layers",

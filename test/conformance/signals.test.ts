@@ -95,6 +95,14 @@ describe.each<[string, Runner]>([
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 6, stderr: "" });
   }, 60_000);
 
+  test("when its terminal goes it ends", async () => {
+    await using box = await sandbox();
+    await container(box);
+    const words = [enrootBinary(), ...(await run.words(box)), "sh", "-c", "echo ready; exec sleep 600"];
+    const result = await box.run(["/usr/bin/python3", pty, "wait ready; hang up", ...words]);
+    expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 129, stderr: "" });
+  }, 60_000);
+
   test("in the background of a shell it is a job like any other", async () => {
     await using box = await sandbox();
     await container(box);
@@ -114,7 +122,7 @@ describe.each<[string, Runner]>([
   });
 });
 
-test("SIGHUP ends a container when its terminal goes", async () => {
+test("SIGHUP ends a container", async () => {
   await using box = await sandbox();
   await container(box);
   const child = box.start(["start", "box", "sh", "-c", "echo ready; exec sleep 600"]);

@@ -3,7 +3,8 @@
 
 Runs COMMAND on a terminal of its own, 80 columns by 24 lines, and writes what it shows. SCRIPT is a list of steps that
 are separated by semicolons: `wait TEXT` (until TEXT has been shown), `type TEXT` (\\n and \\x03 are understood), `size
-COLUMNSxLINES`. Ends with the command's status, or 128 and the number of the signal that ended it."""
+COLUMNSxLINES`, and at the end `hang up` (the terminal goes away). Ends with the command's status, or 128 and the number
+of the signal that ended it."""
 
 import fcntl
 import os
@@ -18,6 +19,11 @@ import time
 
 def resize(descriptor: int, columns: int, lines: int) -> None:
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+def ended(child: int) -> int:
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return 128 - status if status < 0 else status
 
 
 def main() -> int:
@@ -40,6 +46,9 @@ def main() -> int:
                 shown = shown[at + len(data) :]
             elif word == "type":
                 os.write(terminal, data)
+            elif word == "hang":
+                os.close(terminal)
+                return ended(child)
             else:
                 columns, lines = re.fullmatch(r"(\d+)x(\d+)", text).groups()
                 resize(terminal, int(columns), int(lines))
@@ -57,8 +66,7 @@ def main() -> int:
     sys.stdout.buffer.write(shown)
     if steps:
         sys.stderr.write(f"never came: {steps[0]}\n")
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return 128 - status if status < 0 else status
+    return ended(child)
 
 
 sys.exit(main())
