@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // load: an image straight into a container.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { imageRegistry, type Tree, treeOf } from "../fixtures/index.ts";
 import { processesOf, type Registry, sandbox, testUser, until } from "../harness/index.ts";
@@ -63,6 +63,12 @@ test("the default name is that of an import, and the container runs", async () =
   await box.ok(["load", registry.uri("test/small:latest")]);
   expect(await readdir(box.data)).toEqual(["test+small+latest"]);
   expect(await box.ok(["start", "test+small+latest", "sh", "-c", "echo started"])).toBe("started\n");
+});
+
+test("the architecture may be another one", async () => {
+  await using box = await sandbox({ env: registry.env });
+  await box.ok(["load", "-a", "aarch64", "-n", "box", registry.uri("test/multi:docker")]);
+  expect(await readFile(join(box.data, "box/etc/architecture"), "utf8")).toBe("arm64\n");
 });
 
 test("a container of that name stays without force and goes with it", async () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What settings are when nobody sets them, and how they reach what they are for.
 import { expect, test } from "bun:test";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Sandbox, sandbox } from "../harness/index.ts";
 import { configured } from "./configured.ts";
@@ -86,6 +87,20 @@ test("n, no, f and false in any usual letters are off", async () => {
   const { enroot } = await configured(box, { "enroot.conf": `${text.join("")}ENROOT_SITE_Y nope\n` });
   const { stdout } = await enroot(["info"]);
   expect(stdout.match(/ENROOT_SITE_\w+=.*/g)).toEqual(["ENROOT_SITE_Y=nope"]);
+});
+
+test("nothing that a user sets is run or replaced", async () => {
+  await using box = await sandbox();
+  await container(box);
+  const value = `$(touch ${box.work}/made) \`touch ${box.work}/made\` \${HOME}`;
+  expect(await box.ok(["info"], { env: { ENROOT_SITE_VALUE: value } })).toContain(
+    `ENROOT_SITE_VALUE=${value}\n`,
+  );
+  await mkdir(join(box.config, "environ.d"));
+  await writeFile(join(box.config, "environ.d/1.env"), `VALUE=$(touch ${box.work}/made) \`id\`\n`);
+  const shown = await box.ok(["start", "box", "sh", "-c", 'echo "$VALUE"']);
+  expect(shown).toBe(`$(touch ${box.work}/made) \`id\`\n`);
+  expect(await readdir(box.work)).toEqual([]);
 });
 
 test("hooks get the variables of drivers, certificates and proxies from the configuration, and no others", async () => {

@@ -213,6 +213,15 @@ describe("who it is", () => {
     },
   );
 
+  test.each([[[]], [["--root"]]])("so are those that daemons make of themselves %j", async (options) => {
+    await using box = await sandbox();
+    const { inside } = await container(box);
+    const daemon =
+      "cp /bin/busybox /tmp/id; start-stop-daemon -S -c nobody:nogroup -x /tmp/id -- -u; echo $?";
+    const output = await inside(daemon, options);
+    expect(output).toBe(`${options.length > 0 ? 0 : uid}\n0\n`);
+  });
+
   test("in namespaces of its own, which a process outside can join", async () => {
     await using box = await sandbox();
     await container(box);
