@@ -28,11 +28,20 @@ export async function makePackages(
 }
 
 /** A directory with all packages, the tarball, the sources and their checksums. */
-export async function packages(architecture: string = debianArchitecture): Promise<string> {
+export function packages(architecture: string = debianArchitecture): Promise<string> {
+  const known = directories.get(architecture) ?? find(architecture);
+  directories.set(architecture, known);
+  return known;
+}
+
+const directories = new Map<string, Promise<string>>();
+
+async function find(architecture: string): Promise<string> {
   const directory = join(cacheDirectory(), `packages-${architecture}-${await key(architecture)}`);
   if (existsSync(directory)) return used(directory);
+  await using undo = new AsyncDisposableStack();
   const fresh = `${directory}.${process.pid}`;
-  await rm(fresh, { recursive: true, force: true });
+  undo.defer(() => rm(fresh, { recursive: true, force: true }));
   await mkdir(fresh, { recursive: true });
   await makePackages(projectDirectory, fresh, architecture);
   await forget(architecture);
