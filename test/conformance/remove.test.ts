@@ -123,7 +123,7 @@ test("links in a container are not followed", async () => {
 });
 
 improvement(
-  "bash enroot leaves them, as if done",
+  "bash enroot deletes what it leads to instead",
   "a container that is a link is deleted as one",
   async () => {
     await using box = await sandbox();
