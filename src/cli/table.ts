@@ -31,5 +31,9 @@ export const table: Readonly<Record<string, Row>> = {
 export const internalTable: Readonly<Record<string, Row>> = {
   release: row("Take away a container that was there for one start", () => import("./commands/release.ts")),
   provenance: row("Tell or note where a container came from", () => import("./commands/provenance.ts")),
+  template: row(
+    "Tell, send or receive what a container is a clone of",
+    () => import("./commands/template.ts"),
+  ),
   cdi: row("Make devices visible in a container", () => import("./commands/cdi.ts")),
 };

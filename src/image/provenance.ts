@@ -15,6 +15,19 @@ export interface Provenance {
   readonly arch?: string;
 }
 
+/**
+ * The line that says which template a container is a clone of.
+ * @param guid of the template's snapshot, in decimal (zfsprops(7))
+ */
+export function formatTemplate(guid: string | undefined): string[] {
+  return guid === undefined ? [] : [`template=${guid}`];
+}
+
+/** The template that lines name, if they do. */
+export function parseTemplate(lines: readonly string[]): string | undefined {
+  return lines.flatMap((line) => /^template=(\d{1,20})$/.exec(line)?.[1] ?? [])[0];
+}
+
 /** Names of what there is to say. */
 export const provenanceKeys = ["imported", "uri", "manifest-digest", "arch"] as const;
 

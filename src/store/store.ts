@@ -101,17 +101,39 @@ export interface ReceiveOptions {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
+/** What is sent of a container: all of it, its template, or what it has changed since it was a clone of that. */
+export type StreamPart =
+  | { readonly kind: "whole" }
+  /** `token`: from where on, as `Streams.held` says it at the receiving end. */
+  | { readonly kind: "template"; readonly token?: string | undefined }
+  /** `guid`: of the template's snapshot, which has to be the right one. */
+  | { readonly kind: "changes"; readonly guid: string };
+
+/** How much of a template is there: all, or so much that the rest will do. */
+export type HeldTemplate = { readonly kind: "all" } | { readonly kind: "part"; readonly token: string };
+
 /** Containers as streams. */
 export interface Streams {
   /**
    * Writes a container as it is now into a file, which is there and empty, or a descriptor.
-   * @throws EnrootError NotFound, Tool, NoSpace
+   * @throws EnrootError NotFound, Usage, Tool, NoSpace
    */
-  send(name: ContainerName, output: string | number): Promise<void>;
+  send(name: ContainerName, part: StreamPart, output: string | number): Promise<void>;
   /** The same piece by piece. */
-  chunks(name: ContainerName): AsyncGenerator<Uint8Array>;
-  /** Makes a container of a stream. @throws EnrootError Exists unless `force`, Corrupt, Unsupported, Tool, NoSpace */
+  chunks(name: ContainerName, part: StreamPart): AsyncGenerator<Uint8Array>;
+  /**
+   * Makes a container of a stream: of a whole one, or of changes to a template that is there.
+   * @throws EnrootError Exists unless `force`, Corrupt, Unsupported, Tool, NoSpace
+   */
   receive(options: ReceiveOptions): Promise<void>;
+  /** Makes a template of a stream; when that ends early, what has come is kept. @throws EnrootError as `receive` */
+  receiveTemplate(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Refuses a name that a container has. @throws EnrootError Exists */
+  refuseTaken(name: ContainerName): Promise<void>;
+  /** The template that a container is a clone of, if any: the guid of its snapshot. @throws EnrootError NotFound */
+  templateGuid(name: ContainerName): Promise<string | undefined>;
+  /** What is there of a template with that guid. */
+  held(guid: string): Promise<HeldTemplate | undefined>;
   /** Has a stream's root file system there while it is used. @throws EnrootError as `receive` */
   withReceived(chunks: AsyncIterable<Uint8Array>, use: (rootfs: string) => Promise<void>): Promise<void>;
   /** Where a container's image came from. @throws EnrootError NotFound */

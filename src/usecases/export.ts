@@ -71,7 +71,7 @@ async function exportStream({ store, container, target, force }: StreamExport): 
   refuseOutput(target, force);
   await using file = scratchFile(target);
   log.info("Creating zfs send stream...");
-  await store.streams.send(container, file.path);
+  await store.streams.send(container, { kind: "whole" }, file.path);
   file.commit(force);
 }
 
@@ -79,5 +79,5 @@ async function exportStream({ store, container, target, force }: StreamExport): 
 export async function sendContainer(settings: Settings, name: string): Promise<void> {
   const container = parseContainerName(name);
   const { requireStreams } = await import("./peer.ts");
-  await (await requireStreams(settings)).send(container, 1);
+  await (await requireStreams(settings)).send(container, { kind: "whole" }, 1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createReadStream, existsSync, lstatSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, truncateSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
@@ -12,6 +12,7 @@ import { log, openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
 import { openStore } from "../store/table.ts";
 import { scratchFile } from "../system/scratch.ts";
+import { standardInput } from "../system/standard-input.ts";
 import { fixedTimeOf, timeOf, type WantedImage, withImage, writeFlattened } from "./flattened-image.ts";
 import { remoteContent } from "./remote-content.ts";
 import { openSquashfs, squashfsCommand } from "./squashfs.ts";
@@ -107,7 +108,6 @@ export async function receiveContainer(settings: Settings, name: string | undefi
   if (name === undefined) throw new EnrootError("Usage", "--zfs-recv needs --name");
   const { requireStreams } = await import("./peer.ts");
   const streams = await requireStreams(settings);
-  // By its number: a socket, which sshd gives, has no name to be opened by.
-  const chunks = createReadStream("", { fd: 0, highWaterMark: 1 << 20, autoClose: false });
+  const chunks = standardInput();
   await streams.receive({ name: parseContainerName(name), force: settings.forceOverride, chunks });
 }

@@ -5,17 +5,18 @@ import { resolve } from "node:path";
 import type { Settings } from "../config/settings.ts";
 import { EnrootError } from "../errors.ts";
 import { type PeerUri, parsePeerUri } from "../image/peer-uri.ts";
-import { formatProvenance, parseProvenance } from "../image/provenance.ts";
+import { formatProvenance, parseProvenance, parseTemplate } from "../image/provenance.ts";
 import { parseStreamHead } from "../image/zfs-stream.ts";
 import { log, openLog } from "../log.ts";
 import { parseContainerName } from "../store/name.ts";
-import type { ContainerName, Streams } from "../store/store.ts";
+import type { ContainerName, StreamPart, Streams } from "../store/store.ts";
 import { openStore } from "../store/table.ts";
 import { capture, failure, outputOf, runToFile, spawnPiped } from "../system/process.ts";
 import { scratchFile } from "../system/scratch.ts";
 import { type LocalCommand, remoteCommand } from "../system/ssh.ts";
 import { headOfFile } from "./image-file.ts";
 import { refuseOutput } from "./output-file.ts";
+import { parseHeld } from "./peer-template.ts";
 import { requirePacker, writeTree } from "./tree-squashfs.ts";
 
 /** What is asked of another machine. */
@@ -61,13 +62,37 @@ export async function pullContainer({
   const peer = namedPeer(uri);
   const container = parseContainerName(name ?? peer.container);
   const streams = await requireStreams(settings);
+  if (!force) await streams.refuseTaken(container);
   await openLog();
   log.info(`Pulling ${peer.container} from ${peer.host}`);
-  const send = remote(peer, settings, ["export", "--zfs-send", "--", peer.container]);
-  await streams.receive({ name: container, force, chunks: outputOf(send) });
-  const told = await capture(remote(peer, settings, ["provenance", "--", peer.container]));
   // Other enroots have nothing to tell.
-  if (told.status === 0) await streams.describe(container, parseProvenance(told.stdout.split("\n")));
+  const told = await capture(remote(peer, settings, ["provenance", "--", peer.container]));
+  const lines = told.status === 0 ? told.stdout.split("\n") : [];
+  const guid = parseTemplate(lines);
+  if (guid !== undefined) await pullTemplate({ peer, settings, streams, guid });
+  const words =
+    guid === undefined
+      ? ["export", "--zfs-send", "--", peer.container]
+      : ["template", "--", "changes", peer.container, guid];
+  await streams.receive({ name: container, force, chunks: outputOf(remote(peer, settings, words)) });
+  if (lines.length > 0) await streams.describe(container, parseProvenance(lines));
+}
+
+interface TemplatePull {
+  readonly peer: NamedPeer;
+  readonly settings: Settings;
+  readonly streams: Streams;
+  readonly guid: string;
+}
+
+/** Has the template here, or the rest of it. */
+async function pullTemplate({ peer, settings, streams, guid }: TemplatePull): Promise<void> {
+  const held = await streams.held(guid);
+  if (held?.kind === "all") return;
+  const token = held === undefined ? [] : [held.token];
+  if (held !== undefined) log.info("Going on where an earlier transfer was cut off");
+  const words = ["template", "--", "send", peer.container, ...token];
+  await streams.receiveTemplate(outputOf(remote(peer, settings, words)));
 }
 
 /** Makes a container on another machine of one here. @throws EnrootError */
@@ -81,18 +106,42 @@ export async function pushContainer({
   const streams = await requireStreams(settings);
   await openLog();
   log.info(`Pushing ${name} to ${peer.host} as ${target}`);
-  const receive = remote(peer, settings, ["import", "--zfs-recv", "-n", target]);
+  const guid = await streams.templateGuid(name);
+  const shared = guid !== undefined && (await pushTemplate({ peer, settings, streams, guid, name }));
+  const part: StreamPart = shared ? { kind: "changes", guid } : { kind: "whole" };
+  await pipe(streams.chunks(name, part), remote(peer, settings, ["import", "--zfs-recv", "-n", target]));
+  const values = formatProvenance(await streams.provenance(name));
+  if (values.length > 0) await capture(remote(peer, settings, ["provenance", "--", target, ...values]));
+}
+
+interface TemplatePush extends Omit<TemplatePull, "peer"> {
+  readonly peer: PeerUri;
+  readonly name: ContainerName;
+}
+
+/** Has the template there, or the rest of it. @returns whether the other enroot takes templates */
+async function pushTemplate({ peer, settings, streams, guid, name }: TemplatePush): Promise<boolean> {
+  const told = await capture(remote(peer, settings, ["template", "held", guid]));
+  if (told.status !== 0) return false;
+  const held = parseHeld(told.stdout);
+  if (held?.kind === "all") return true;
+  if (held !== undefined) log.info("Going on where an earlier transfer was cut off");
+  const receive = remote(peer, settings, ["template", "receive"]);
+  await pipe(streams.chunks(name, { kind: "template", token: held?.token }), receive);
+  return true;
+}
+
+/** Has a program on the other machine read a stream. @throws EnrootError */
+async function pipe(chunks: AsyncIterable<Uint8Array>, receive: LocalCommand): Promise<void> {
   const sink = spawnPiped(receive);
   try {
-    for await (const chunk of streams.chunks(name)) await sink.write(chunk);
+    for await (const chunk of chunks) await sink.write(chunk);
   } catch (error) {
     await sink.kill();
     throw error;
   }
   const outcome = await sink.end();
   if (outcome.status !== 0 || outcome.signal) throw failure(receive.argv[0], outcome);
-  const values = formatProvenance(await streams.provenance(name));
-  if (values.length > 0) await capture(remote(peer, settings, ["provenance", "--", target, ...values]));
 }
 
 /** Makes an image file of a container on another machine: squashfs for a name that ends in .sqsh, else its stream. */

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../config/settings.ts";
-import { formatProvenance, parseProvenance } from "../image/provenance.ts";
+import { formatProvenance, formatTemplate, parseProvenance } from "../image/provenance.ts";
 import { parseContainerName } from "../store/name.ts";
 import { requireStreams } from "./peer.ts";
 
-/** Where a container's image came from, a line for each thing known. @throws EnrootError NotFound, Unsupported */
+/** Where a container's image came from, and its template: a line for each thing known. @throws EnrootError NotFound, Unsupported */
 export async function tellProvenance(settings: Settings, name: string): Promise<string> {
   const streams = await requireStreams(settings);
-  const lines = formatProvenance(await streams.provenance(parseContainerName(name)));
+  const container = parseContainerName(name);
+  const lines = [
+    ...formatProvenance(await streams.provenance(container)),
+    ...formatTemplate(await streams.templateGuid(container)),
+  ];
   return lines.map((line) => `${line}\n`).join("");
 }
 

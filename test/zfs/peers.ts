@@ -28,6 +28,8 @@ export interface Peers extends AsyncDisposable {
   readonly peerDataset: string;
   /** Runs an enroot command there. */
   asPeer(args: readonly string[]): Promise<string>;
+  /** Runs any other command there. */
+  shell(argv: readonly string[]): Promise<string>;
 }
 
 /** Makes both: `await using peers = await openPeers()`. */
@@ -59,16 +61,15 @@ export async function openPeers(): Promise<Peers> {
     env.push(`ENROOT_${name.toUpperCase()}_PATH=${box.root}/${name}`);
   const server = await openServer(place, env.join(" "), undo);
   const user = ["setpriv", `--reuid=${userName}`, `--regid=${userName}`, "--init-groups"];
+  const shell = (argv: readonly string[]): Promise<string> =>
+    host(["nsenter", "--mount", "--target", String(server), ...user, "env", "-i", ...env, ...argv]);
   const stack = undo.move();
   return {
     box,
     dataset: store.dataset,
     peerDataset,
-    asPeer: (args) =>
-      host([
-        ...["nsenter", "--mount", "--target", String(server), ...user],
-        ...["env", "-i", ...env, "enroot", ...args],
-      ]),
+    shell,
+    asPeer: (args) => shell(["enroot", ...args]),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

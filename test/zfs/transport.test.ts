@@ -85,6 +85,101 @@ describe("load", () => {
   });
 });
 
+/** The snapshot that a container is a clone of. */
+const originOf = async (dataset: string): Promise<string> =>
+  (await host(["zfs", "get", "-H", "-o", "value", "origin", dataset])).trim();
+const guidOf = async (snapshot: string): Promise<string> =>
+  (await host(["zfs", "get", "-H", "-p", "-o", "value", "guid", snapshot])).trim();
+
+describe("a template goes once", () => {
+  test("and containers of it are clones of the same there and here", async () => {
+    const { box, dataset, peerDataset } = peers;
+    const template = await originOf(`${dataset}/theirs`);
+    expect(await guidOf(template)).toBe(await guidOf(await originOf(`${peerDataset}/theirs`)));
+    await peers.asPeer(["create", "-n", "second", "/tmp/peer-image.sqsh"]);
+    await box.ok(["load", uri("second")]);
+    expect(await originOf(`${dataset}/second`)).toBe(template);
+    expect(await box.ok(["start", "second", "cat", "/file"])).toBe("original\n");
+    await box.ok(["start", "--rw", "second", "sh", "-c", "echo back > /file"]);
+    await box.ok(["export", "second", uri("back")]);
+    expect(await originOf(`${peerDataset}/back`)).toBe(await originOf(`${peerDataset}/theirs`));
+    expect(await peers.asPeer(["start", "back", "cat", "/file"])).toBe("back\n");
+  });
+
+  test("a difference to what is not there is refused", async () => {
+    const { box, dataset } = peers;
+    const stream = `zfs snapshot "$1@two" && zfs send -i "$2" "$1@two"; zfs destroy "$1@two"`;
+    await box.ok(["start", "--rw", "ours", "true"]);
+    const other = await originOf(`${dataset}/ours`);
+    const send = ["sh", "-c", `${stream}`, "sh", `${dataset}/ours`, other];
+    await host(["sh", "-c", '"$@" > /tmp/difference.zfs', "sh", ...send]);
+    await host(["chmod", "644", "/tmp/difference.zfs"]);
+    const input = ["sh", "-c", 'enroot import --zfs-recv -n odd < /tmp/difference.zfs || echo "status $?"'];
+    expect(await peers.shell(input)).toBe("status 1\n");
+    expect(lines(await peers.asPeer(["list"]))).not.toContain("odd");
+  });
+});
+
+describe("a transfer that was cut off goes on where it was", () => {
+  /** An image with bytes that do not compress, new each time. */
+  async function largeImage(name: string): Promise<string> {
+    const file = await image(peers.box, `${busybox}; head -c 40000000 /dev/urandom > big`, `${name}.sqsh`);
+    await host(["cp", file, `/tmp/${name}.sqsh`]);
+    return file;
+  }
+
+  async function begun(store: string): Promise<boolean> {
+    const rows = await host(["zfs", "list", "-H", "-p", "-o", "name,used", "-r", `${store}/.templates`]);
+    return lines(rows).some((row) => row.includes(".part.") && Number(row.split("\t")[1]) > 8_000_000);
+  }
+
+  const digest = ["sha256sum", "/big"];
+
+  test("load", async () => {
+    const { box, dataset } = peers;
+    await largeImage("pulled");
+    await peers.asPeer(["create", "-n", "pulled", "/tmp/pulled.sqsh"]);
+    const running = box.start(["load", uri("pulled")]);
+    await until("a part to be here", () => begun(dataset));
+    running.kill("SIGTERM");
+    expect(await running.exited).toMatchObject({ signal: "SIGTERM" });
+    expect(await datasets(dataset)).not.toContain(".new.");
+    const again = await box.enroot(["load", uri("pulled")]);
+    expect(again.stderr).toContain("Going on where an earlier transfer was cut off");
+    expect(again.status).toBe(0);
+    expect(await box.ok(["start", "pulled", ...digest])).toBe(
+      await peers.asPeer(["start", "pulled", ...digest]),
+    );
+    expect(await datasets(dataset)).not.toContain(".part.");
+  });
+
+  test("export", async () => {
+    const { box, peerDataset } = peers;
+    await box.ok(["create", "-n", "pushed", await largeImage("pushed")]);
+    const running = box.start(["export", "pushed", uri("pushed")]);
+    await until("a part to be there", () => begun(peerDataset));
+    running.kill("SIGKILL");
+    await running.exited;
+    const again = await box.enroot(["export", "pushed", uri("pushed")]);
+    expect(again.stderr).toContain("Going on where an earlier transfer was cut off");
+    expect(again.status).toBe(0);
+    expect(await peers.asPeer(["start", "pushed", ...digest])).toBe(
+      await box.ok(["start", "pushed", ...digest]),
+    );
+  });
+
+  test("a token of another stream is refused", async () => {
+    const { box, dataset } = peers;
+    const token = "1-10b2a3f0a2-c0-789c636064000310a500c4ec50360710e72765a526973030419460caa7a515a7968064e0";
+    expect(refusal(await box.enroot(["template", "send", "ours", token]))).toContain("token to resume by");
+    expect(refusal(await box.enroot(["template", "send", "ours", "$(id)"]))).toContain("Invalid token");
+    expect(refusal(await box.enroot(["template", "changes", "ours", "1"]))).toContain(
+      "no clone of a template",
+    );
+    expect(await datasets(`${dataset}/ours`)).toBe(`${dataset}/ours\n`);
+  });
+});
+
 describe("export to another machine", () => {
   test("makes a container of that name there, its changes included", async () => {
     await peers.box.ok(["export", "ours", `zfs://${userName}@${peerHost}`]);

@@ -157,14 +157,21 @@ interface Replacement {
 
 /** The new one is complete before the old one loses its name, which it gets back if anything fails. */
 async function replace(context: ZfsContext, { target, path, clone }: Replacement): Promise<void> {
-  const hidden = (kind: string): string => templateDataset(context.place.dataset, `.${kind}.${ownTag()}`);
-  const fresh = hidden("new");
+  const fresh = templateDataset(context.place.dataset, `.new.${ownTag()}`);
   await using undo = new AsyncDisposableStack();
   const discard = (): Promise<void> => discardDataset(context, fresh);
   undo.defer(onInterrupt(discard));
   undo.defer(discard);
   await clone(fresh);
-  const old = hidden("old");
+  await exchange(context, { fresh, target, path });
+}
+
+/** Gives a dataset the name of another, which goes. */
+async function exchange(
+  context: ZfsContext,
+  { fresh, target, path }: { readonly fresh: string; readonly target: string; readonly path: string },
+): Promise<void> {
+  const old = templateDataset(context.place.dataset, `.old.${ownTag()}`);
   await context.mounting.unmount(target, path);
   await zfs(["rename", target, old]);
   try {
@@ -174,6 +181,23 @@ async function replace(context: ZfsContext, { target, path, clone }: Replacement
     throw error;
   }
   await discardDataset(context, old);
+}
+
+/** Makes a dataset that is not mounted a container. @throws EnrootError Exists unless `force` */
+export async function adoptContainer(
+  context: ZfsContext,
+  { name, force, dataset }: Pick<CreateOptions, "name" | "force"> & { readonly dataset: string },
+): Promise<void> {
+  const target = containerDataset(context.place.dataset, name);
+  const path = context.pathOf(target);
+  const args = ["rename", dataset, target];
+  const outcome = await tryZfs(args);
+  if (complaintOf(outcome.stderr) === "exists") {
+    if (!force) throw taken(path);
+    await exchange(context, { fresh: dataset, target, path });
+  } else if (outcome.status !== 0) throw refusal(args, outcome);
+  removePoint(context.pathOf(dataset));
+  await mountNew(context, target, path);
 }
 
 /** Deletes a container, whose template stays. What is in use goes as soon as it is free. */

@@ -2,7 +2,7 @@
 // Which templates go, and when. A template with clones is live, and stays: zfs itself refuses to destroy it. Others are
 // warm until ENROOT_TEMPLATE_WARM_SECONDS after their last use, then cold. Cold ones go with the next create; warm ones,
 // least recently used first, when the quota of the templates is used up to ENROOT_TEMPLATE_PRESSURE_THRESHOLD percent.
-// What dead processes have left goes as well.
+// Parts of templates whose transfer was cut off count as templates. What dead processes have left goes as well.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { log } from "../../log.ts";
@@ -42,7 +42,7 @@ export function parseTemplates(text: string, parent: string): TemplateTable {
   const nameOf = (dataset: string): string => dataset.slice(parent.length + 1);
   return {
     templates: children
-      .filter(([dataset = ""]) => /^[0-9a-f]{64}$/.test(nameOf(dataset)))
+      .filter(([dataset = ""]) => /^([0-9a-f]{64}|\.part\.\d+)$/.test(nameOf(dataset)))
       .map(([dataset = "", lastUsed = "", used = ""]) => ({
         dataset,
         lastUsed: /^\d+$/.test(lastUsed) ? Number(lastUsed) : 0,

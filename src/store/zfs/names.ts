@@ -17,6 +17,11 @@ export const layersName = ".layers";
 /** The snapshot of a template that containers are cloned from. */
 export const pristine = "pristine";
 
+/** A template of which only a part has come from another machine. @param guid of its snapshot */
+export function partName(guid: string): string {
+  return `.part.${guid}`;
+}
+
 /** The snapshot of a layer that the one above it, or a template, is a clone of. */
 export const done = "done";
 

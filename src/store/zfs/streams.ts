@@ -3,11 +3,11 @@
 // (image/zfs-stream.ts), is mounted nosuid and nodev like all else, and only at our place for it.
 import { createHash } from "node:crypto";
 import { EnrootError } from "../../errors.ts";
-import { parseStreamHead, streamHeadLength } from "../../image/zfs-stream.ts";
+import { parseStreamHead, type StreamHead, streamHeadLength } from "../../image/zfs-stream.ts";
 import { ownTag } from "../../system/owner.ts";
 import { capture, outputOf, runToFile, type Sink, spawnPiped } from "../../system/process.ts";
 import { onInterrupt } from "../../system/signals.ts";
-import type { TemplateIdentity } from "../store.ts";
+import type { StreamPart, TemplateIdentity } from "../store.ts";
 import { complaintOf, refusal, tryZfs, zfs, zfsProgram } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
 import { pristine, templateDataset, templatesName } from "./names.ts";
@@ -21,56 +21,70 @@ export async function receiveDataset(dataset: string, file: string): Promise<voi
   await nameSnapshot(dataset);
 }
 
-/** Makes a template of a stream as it comes. It is known by its sha256, as that of a file is. @throws EnrootError */
-export async function receiveTemplate(
-  context: ZfsContext,
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<TemplateIdentity> {
-  await ensureParent(context, templatesName);
-  return buildTemplate(context, async (dataset) => ({ key: await receiveChunks(dataset, chunks) }));
+/** A stream whose first record has been read. */
+export interface OpenedStream {
+  readonly head: StreamHead;
+  /** All of it, the first record included. */
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-async function receiveChunks(dataset: string, chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const args = ["receive", "-u", ...quiet, dataset];
-  const hash = createHash("sha256");
-  let sink: Sink | undefined;
-  let head: Uint8Array = new Uint8Array();
-  const feed = async (piece: Uint8Array): Promise<void> => {
-    hash.update(piece);
-    try {
-      await sink?.write(piece);
-    } catch {
-      const outcome = await sink?.end();
-      if (outcome) throw streamProblem(args, outcome.stderr, "the stream") ?? refusal(args, outcome);
-    }
-  };
+/** Reads a stream's first record. @throws EnrootError Corrupt, Unsupported */
+export async function openStream(chunks: AsyncIterable<Uint8Array>): Promise<OpenedStream> {
+  const pieces = chunks[Symbol.asyncIterator]();
+  let first: Uint8Array = new Uint8Array();
+  while (first.length < streamHeadLength) {
+    const { done, value } = await pieces.next();
+    if (done) throw new EnrootError("Corrupt", "Not a stream of ZFS: it ends too early");
+    first = Buffer.concat([first, value]);
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield first;
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+  }
   try {
-    for await (const chunk of chunks) {
-      if (sink !== undefined) {
-        await feed(chunk);
-        continue;
-      }
-      head = Buffer.concat([head, chunk]);
-      if (head.length < streamHeadLength) continue;
-      refuseDifference(head);
-      sink = spawnPiped({ argv: [zfsProgram(), ...args] });
-      await feed(head);
-    }
+    return { head: parseStreamHead(first, "the stream"), chunks: all() };
   } catch (error) {
-    await sink?.kill();
+    await pieces.return?.();
     throw error;
   }
-  if (sink === undefined) throw new EnrootError("Corrupt", "Not a stream of ZFS: it ends too early");
-  const outcome = await sink.end();
-  if (outcome.status !== 0) throw streamProblem(args, outcome.stderr, "the stream") ?? refusal(args, outcome);
-  await nameSnapshot(dataset);
-  return hash.digest("hex");
 }
 
-function refuseDifference(head: Uint8Array): void {
-  const { fromGuid } = parseStreamHead(head, "the stream");
-  if (fromGuid === 0n) return;
-  throw new EnrootError("Unsupported", "The stream is a difference to another file system");
+/** Makes a template of a whole stream. It is known by its sha256, as that of a file is. @throws EnrootError */
+export async function receiveWhole(context: ZfsContext, { chunks }: OpenedStream): Promise<TemplateIdentity> {
+  await ensureParent(context, templatesName);
+  return buildTemplate(context, async (dataset) => {
+    const key = await receiveChunks(["receive", "-u", ...quiet, dataset], chunks);
+    await nameSnapshot(dataset);
+    return { key };
+  });
+}
+
+/** Has zfs receive a stream; returns its sha256. @throws EnrootError Corrupt, Tool, NoSpace */
+export async function receiveChunks(
+  args: readonly string[],
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const sink = spawnPiped({ argv: [zfsProgram(), ...args] });
+  const problem = ({ stderr, ...outcome }: Awaited<ReturnType<Sink["end"]>>): EnrootError =>
+    streamProblem(args, stderr, "the stream") ?? refusal(args, { ...outcome, stderr });
+  try {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      try {
+        await sink.write(chunk);
+      } catch {
+        throw problem(await sink.end());
+      }
+    }
+  } catch (error) {
+    // Its end tells zfs that no more will come; what it was told to keep, it keeps.
+    await sink.end();
+    throw error;
+  }
+  const outcome = await sink.end();
+  if (outcome.status !== 0) throw problem(outcome);
+  return hash.digest("hex");
 }
 
 /** Has a stream's root file system there while it is used, under a name that nobody asks for. @throws EnrootError */
@@ -86,9 +100,14 @@ export async function withReceived(
   const discard = (): Promise<void> => discardDataset(context, dataset);
   undo.defer(onInterrupt(discard));
   undo.defer(discard);
-  await receiveChunks(dataset, chunks);
+  await receiveChunks(["receive", "-u", ...quiet, dataset], refuseChanges(await openStream(chunks)));
   await context.mounting.mount(dataset, path);
   await use(path);
+}
+
+function refuseChanges({ head, chunks }: OpenedStream): AsyncIterable<Uint8Array> {
+  if (head.fromGuid === 0n) return chunks;
+  throw new EnrootError("Unsupported", "The stream is a difference to another file system");
 }
 
 function streamProblem(args: readonly string[], stderr: string, file: string): EnrootError | undefined {
@@ -136,19 +155,75 @@ async function temporarySnapshot(dataset: string): Promise<Snapshot> {
   return { name, [Symbol.asyncDispose]: dispose };
 }
 
-/** A container as it is now, piece by piece. @throws EnrootError */
-export async function* sendChunks(dataset: string): AsyncGenerator<Uint8Array> {
-  await using snapshot = await temporarySnapshot(dataset);
-  yield* outputOf({ argv: [zfsProgram(), "send", ...sendOptions, snapshot.name] });
+/** A container as it is now, or a part of it, piece by piece. @throws EnrootError */
+export async function* sendChunks(dataset: string, part: StreamPart): AsyncGenerator<Uint8Array> {
+  await using sending = await prepare(dataset, part);
+  yield* outputOf({ argv: [zfsProgram(), ...sending.args] });
 }
 
-/** Writes a container as it is now into a file, which is there and empty, or a descriptor. @throws EnrootError */
-export async function sendToFile(dataset: string, output: string | number): Promise<void> {
-  await using snapshot = await temporarySnapshot(dataset);
-  const args = ["send", ...sendOptions, snapshot.name];
-  const outcome = await runToFile({ argv: [zfsProgram(), ...args], output });
+/** Writes it into a file, which is there and empty, or a descriptor. @throws EnrootError */
+export async function sendToFile(dataset: string, part: StreamPart, output: string | number): Promise<void> {
+  await using sending = await prepare(dataset, part);
+  const outcome = await runToFile({ argv: [zfsProgram(), ...sending.args], output });
   if (outcome.status === 0 && !outcome.signal) return;
   if (complaintOf(outcome.stderr) === "space" || /no space/i.test(outcome.stderr))
     throw new EnrootError("NoSpace", `Could not write ${output}: no space left on device`);
-  throw refusal(args, outcome);
+  throw refusal(sending.args, outcome);
+}
+
+interface Sending extends AsyncDisposable {
+  /** What zfs is called with. */
+  readonly args: readonly string[];
+}
+
+async function prepare(dataset: string, part: StreamPart): Promise<Sending> {
+  await using undo = new AsyncDisposableStack();
+  let args: readonly string[];
+  if (part.kind === "template") args = await templateArguments(dataset, part.token);
+  else {
+    const since = part.kind === "whole" ? [] : ["-i", await expectOrigin(dataset, part.guid)];
+    const snapshot = undo.use(await temporarySnapshot(dataset));
+    args = ["send", ...sendOptions, ...since, snapshot.name];
+  }
+  const stack = undo.move();
+  return { args, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** What sends a container's template, or the rest of it. @throws EnrootError Usage */
+async function templateArguments(dataset: string, token: string | undefined): Promise<string[]> {
+  const origin = await readOrigin(dataset);
+  if (origin === undefined) throw new EnrootError("Usage", `${dataset} is no clone of a template`);
+  if (token === undefined) return ["send", ...sendOptions, origin.snapshot];
+  // A token names a snapshot, and whoever sends it may name any.
+  const told = await tryZfs(["send", "-n", "-v", "-t", parseToken(token)]);
+  const named = /^\s*toname = (.*)$/m.exec(`${told.stdout}\n${told.stderr}`)?.[1];
+  if (named !== origin.snapshot)
+    throw new EnrootError("Usage", "The token to resume by is of another stream");
+  return ["send", "-t", token];
+}
+
+/** `1-CHECKSUM-SIZE-DATA`, all hexadecimal (zfs_send_resume_token_to_nvlist of OpenZFS). @throws EnrootError Usage */
+export function parseToken(token: string): string {
+  if (/^\d+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+$/.test(token) && token.length < 8192) return token;
+  throw new EnrootError("Usage", "Invalid token to resume by");
+}
+
+async function expectOrigin(dataset: string, guid: string): Promise<string> {
+  const origin = await readOrigin(dataset);
+  if (origin?.guid === guid) return origin.snapshot;
+  throw new EnrootError("Usage", `${dataset} is no clone of a template with the guid ${guid}`);
+}
+
+/** A template's snapshot. */
+export interface Origin {
+  readonly snapshot: string;
+  /** In decimal. */
+  readonly guid: string;
+}
+
+/** The template that a container is a clone of. @throws EnrootError Tool */
+export async function readOrigin(dataset: string): Promise<Origin | undefined> {
+  const snapshot = (await zfs(["get", "-H", "-o", "value", "origin", dataset])).trim();
+  if (!snapshot.endsWith(`@${pristine}`)) return undefined;
+  return { snapshot, guid: (await zfs(["get", "-H", "-p", "-o", "value", "guid", snapshot])).trim() };
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers as ZFS datasets: STORE/NAME, clones of STORE/.templates/KEY@pristine (docs/zfs.md).
-import { EnrootError } from "../../errors.ts";
-import type { ReceiveOptions, Store } from "../store.ts";
+import type { Store } from "../store.ts";
 import type { StoreSettings } from "../table.ts";
 import {
   containerNamed,
@@ -11,11 +10,12 @@ import {
   refuseTaken,
   removeContainer,
 } from "./containers.ts";
-import { openContext, type ZfsContext } from "./context.ts";
+import { openContext } from "./context.ts";
 import { cloneEphemeral, releaseEphemeral } from "./ephemeral.ts";
+import { heldTemplate, receiveContainer, receiveTemplate } from "./exchange.ts";
 import { containerOf } from "./names.ts";
 import { readProvenance, writeProvenance } from "./provenance.ts";
-import { receiveTemplate, sendChunks, sendToFile, withReceived } from "./streams.ts";
+import { readOrigin, sendChunks, sendToFile, withReceived } from "./streams.ts";
 import { hasTemplate, keepTemplate } from "./templates.ts";
 
 /** Opens the ZFS store. @throws EnrootError Usage when its directory is no dataset's, Unsupported in a user namespace */
@@ -34,22 +34,18 @@ export function openZfsStore(settings: StoreSettings): Store {
       release: (id) => releaseEphemeral(context, id),
     },
     streams: {
-      send: async (name, output) => sendToFile(await containerNamed(context, name), output),
-      chunks: async function* (name) {
-        yield* sendChunks(await containerNamed(context, name));
+      send: async (name, part, output) => sendToFile(await containerNamed(context, name), part, output),
+      chunks: async function* (name, part) {
+        yield* sendChunks(await containerNamed(context, name), part);
       },
+      refuseTaken: (name) => refuseTaken(context, name),
+      templateGuid: async (name) => (await readOrigin(await containerNamed(context, name)))?.guid,
+      held: (guid) => heldTemplate(context, guid),
+      receiveTemplate: (chunks) => receiveTemplate(context, chunks),
       receive: (options) => receiveContainer(context, options),
       withReceived: (chunks, use) => withReceived(context, chunks, use),
       provenance: (name) => readProvenance(context, name),
       describe: (name, provenance) => writeProvenance(context, name, provenance),
     },
   };
-}
-
-async function receiveContainer(context: ZfsContext, { name, force, chunks }: ReceiveOptions): Promise<void> {
-  if (!force) await refuseTaken(context, name);
-  const identity = await receiveTemplate(context, chunks);
-  const gone = new EnrootError("Tool", "The received template has been destroyed meanwhile");
-  const content = { identify: async () => identity, fill: () => Promise.reject(gone) };
-  await createContainer(context, { name, force, content });
 }

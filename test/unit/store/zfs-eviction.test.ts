@@ -34,3 +34,8 @@ test("what a running process makes is no left-over, what a dead one has left is"
 test("a store without templates has an empty table", () => {
   expect(parseTemplates("", parent)).toEqual({ templates: [], abandoned: [], used: 0, quota: 0 });
 });
+
+test("a part of a template counts as one", () => {
+  const { templates } = parseTemplates(`${parent}/.part.123\t1700000000\t100\t0\n`, parent);
+  expect(templates).toEqual([{ dataset: `${parent}/.part.123`, lastUsed: 1700000000, used: 100 }]);
+});

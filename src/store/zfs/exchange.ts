@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes between two stores so that little does: a template once, and of its containers what they have changed. A
+// template that has come is known by the guid of its snapshot, which it has in both; what has come of one whose transfer
+// was cut off is kept, and the rest of it will do.
+import { createHash } from "node:crypto";
+import { EnrootError } from "../../errors.ts";
+import { takeLock } from "../../system/lock.ts";
+import { ownTag } from "../../system/owner.ts";
+import { onInterrupt } from "../../system/signals.ts";
+import type { HeldTemplate, ReceiveOptions } from "../store.ts";
+import { complaintOf, refusal, tryZfs, zfs } from "./command.ts";
+import { adoptContainer, createContainer, refuseTaken } from "./containers.ts";
+import type { ZfsContext } from "./context.ts";
+import { partName, pristine, templateDataset, templatesName } from "./names.ts";
+import { nameSnapshot, type OpenedStream, openStream, receiveChunks, receiveWhole } from "./streams.ts";
+import { discardDataset, ensureParent, lockPath, quiet } from "./templates.ts";
+
+/** Makes a container of a stream: a whole one, or of changes to a template that is here. @throws EnrootError */
+export async function receiveContainer(
+  context: ZfsContext,
+  { name, force, chunks }: ReceiveOptions,
+): Promise<void> {
+  if (!force) await refuseTaken(context, name);
+  const stream = await openStream(chunks);
+  if (stream.head.fromGuid !== 0n) return receiveChanges(context, { name, force }, stream);
+  const identity = await receiveWhole(context, stream);
+  const gone = new EnrootError("Tool", "The received template has been destroyed meanwhile");
+  const content = { identify: async () => identity, fill: () => Promise.reject(gone) };
+  await createContainer(context, { name, force, content });
+}
+
+async function receiveChanges(
+  context: ZfsContext,
+  target: Omit<ReceiveOptions, "chunks">,
+  { head, chunks }: OpenedStream,
+): Promise<void> {
+  const origin = await findTemplate(context, String(head.fromGuid));
+  if (origin === undefined)
+    throw new EnrootError("Unsupported", "The stream is a difference to a template that is not here");
+  const dataset = templateDataset(context.place.dataset, `.new.${ownTag()}`);
+  await using undo = new AsyncDisposableStack();
+  const discard = (): Promise<void> => discardDataset(context, dataset);
+  undo.defer(onInterrupt(discard));
+  undo.defer(discard);
+  await receiveChunks(["receive", "-u", ...quiet, "-o", `origin=${origin}`, dataset], chunks);
+  // Containers have no snapshots of their own.
+  await nameSnapshot(dataset);
+  await zfs(["destroy", `${dataset}@${pristine}`]);
+  await adoptContainer(context, { ...target, dataset });
+}
+
+/** Makes a template of a stream, or of the rest of one. What has come when it breaks off stays. @throws EnrootError */
+export async function receiveTemplate(context: ZfsContext, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const stream = await openStream(chunks);
+  if (stream.head.fromGuid !== 0n)
+    throw new EnrootError("Unsupported", "The stream is a difference to another file system");
+  const guid = String(stream.head.toGuid);
+  const key = keyOf(guid);
+  using _lock = await takeLock(lockPath(context, `${key.slice(0, 2)}.lock`));
+  await ensureParent(context, templatesName);
+  const part = templateDataset(context.place.dataset, partName(guid));
+  const used = `enroot:last_used=${Math.floor(Date.now() / 1000)}`;
+  const options = (await resumeToken(part)) === undefined ? [...quiet, "-o", used] : [];
+  await receiveChunks(["receive", "-s", "-u", ...options, part], stream.chunks);
+  await nameSnapshot(part);
+  const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  await zfs(["set", "readonly=on", `enroot:imported=${imported}`, used, part]);
+  const args = ["rename", part, templateDataset(context.place.dataset, key)];
+  const outcome = await tryZfs(args);
+  if (complaintOf(outcome.stderr) === "exists") await discardDataset(context, part);
+  else if (outcome.status !== 0) throw refusal(args, outcome);
+}
+
+/** What is here of a template. */
+export async function heldTemplate(context: ZfsContext, guid: string): Promise<HeldTemplate | undefined> {
+  if ((await findTemplate(context, guid)) !== undefined) return { kind: "all" };
+  const token = await resumeToken(templateDataset(context.place.dataset, partName(guid)));
+  return token === undefined ? undefined : { kind: "part", token };
+}
+
+/** Nothing else is known by such a key: those of files and images are sums of what nobody begins so. */
+function keyOf(guid: string): string {
+  return createHash("sha256").update(`snapshot ${guid}`).digest("hex");
+}
+
+/** The template's snapshot with a guid, whatever it is known by. */
+async function findTemplate({ place }: ZfsContext, guid: string): Promise<string | undefined> {
+  const parent = `${place.dataset}/${templatesName}`;
+  const { stdout } = await tryZfs([
+    "list",
+    "-H",
+    "-p",
+    "-t",
+    "snapshot",
+    "-d",
+    "2",
+    "-o",
+    "guid,name",
+    parent,
+  ]);
+  const rows = stdout.split("\n").map((line) => line.split("\t"));
+  return rows.find(
+    ([number, name = ""]) => number === guid && isTemplate(name.slice(parent.length + 1)),
+  )?.[1];
+}
+
+function isTemplate(name: string): boolean {
+  return /^[0-9a-f]{64}@/.test(name) && name.endsWith(`@${pristine}`);
+}
+
+async function resumeToken(dataset: string): Promise<string | undefined> {
+  const { stdout } = await tryZfs(["get", "-H", "-o", "value", "receive_resume_token", dataset]);
+  const token = stdout.trim();
+  return token === "" || token === "-" ? undefined : token;
+}
