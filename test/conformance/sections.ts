@@ -16,7 +16,7 @@ const sections: readonly (readonly [section: number, files: RegExp])[] = [
   [2, /^(config|settings)\b/],
   [3, /^(hostile-image|image-format|import|import-oracle|import-interrupted)\b/],
   [4, /^(batch|exec|gpu|hooks|start|signals)/],
-  [5, /^(errors-import|registry)/],
+  [5, /^(engines|errors-import|registry)/],
   [9, /^bundle\b/],
 ];
 

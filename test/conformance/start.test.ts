@@ -155,7 +155,7 @@ describe("what it is given", () => {
     await container(box);
     const facts =
       "umask; cut -d' ' -f19 /proc/self/stat; cat /proc/self/limits; grep '^Sig[BIC]' /proc/self/status";
-    const setup = `trap '' USR1 PIPE; ulimit -Sn 333; ulimit -c 0; ulimit -Sv 9000000; umask 0123; renice -n 3 $$ > /dev/null
+    const setup = `trap '' USR1 PIPE; ulimit -Sn 333; ulimit -c 0; ulimit -Sv 9000000; umask 0123; renice -n 3 $$ > /dev/null 2>&1
       exec env --block-signal=USR2,WINCH "$@"`;
     const run = (command: readonly string[]) => box.run(["bash", "-c", setup, "bash", ...command]);
     const plain = await run(["busybox", "sh", "-c", facts]);
