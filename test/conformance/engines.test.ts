@@ -83,7 +83,7 @@ describe.each(engines.filter(([scheme]) => here[scheme]))("%s", (scheme, launch)
   });
 
   improvement(
-    "bash enroot has no --arch here",
+    "bash enroot does not compare them",
     "an image of another architecture is taken silently when that is asked for",
     async () => {
       await using box = await place();
