@@ -64,6 +64,7 @@ describe("by default", () => {
     ["/etc/hosts", undefined, "ro nosuid nodev noexec"],
     ["/etc/hostname", undefined, "ro nosuid nodev noexec"],
     ["/etc/resolv.conf", undefined, "ro nosuid nodev noexec"],
+    ["/etc/machine-id", undefined, "ro nosuid nodev noexec"],
     ["/", undefined, "ro nosuid nodev"],
     ["/.lock", undefined, "ro nosuid nodev noexec"],
   ])("%s", (point, type, options) => {
