@@ -18,13 +18,15 @@ export const packageNames = ["enroot", "enroot+caps", "enroot-hardened", "enroot
 /** The name of one of the packages. */
 export type PackageName = (typeof packageNames)[number];
 
-/** Makes the packages of a checkout in a directory, for this machine or `architecture`. */
+/** Makes the packages of a checkout in a directory. */
 export async function makePackages(
   checkout: string,
   output: string,
-  architecture: string = debianArchitecture,
+  options: { readonly architecture?: string; readonly prepare?: string } = {},
 ): Promise<void> {
-  await host(["scripts/package", "--fast", "--output", output, architecture], { cwd: checkout });
+  const { architecture = debianArchitecture, ...run } = options;
+  const command = ["scripts/package", "--fast", "--output", output, architecture];
+  await host(command, { cwd: checkout, ...run });
 }
 
 /** A directory with all packages, the tarball, the sources and their checksums. */
@@ -43,7 +45,7 @@ async function find(architecture: string): Promise<string> {
   const fresh = `${directory}.${process.pid}`;
   undo.defer(() => rm(fresh, { recursive: true, force: true }));
   await mkdir(fresh, { recursive: true });
-  await makePackages(projectDirectory, fresh, architecture);
+  await makePackages(projectDirectory, fresh, { architecture });
   await forget(architecture);
   await rename(fresh, directory);
   return directory;
