@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packages, version } from "./built.ts";
 import { changedFiles, earlierLine, earlierPackages, earlierVersion } from "./earlier.ts";
-import { baseSystem, type System, system } from "./installation.ts";
+import { baseSystem, current as bookworm, type System, system } from "./installation.ts";
 
 // What is expensive is made before the first test, whose time it would take.
 const current = await packages();
-await baseSystem();
+await baseSystem(bookworm);
 
 const mounter = "/usr/bin/enroot-zfs-mount";
 const install = (...names: string[]): string => `apt-get -qq install ${names.join(" ")} > /dev/null`;

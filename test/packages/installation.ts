@@ -20,9 +20,6 @@ export interface System extends AsyncDisposable {
   attempt(script: string): Promise<Result>;
 }
 
-/** What enroot's packages ask for, so that a test needs no mirror. */
-const needed = ["libcap2-bin", "squashfs-tools", "squashfs-tools-ng", "squashfuse"];
-
 /** Where the packages to install are, inside. */
 const repository = "/srv/packages";
 
@@ -33,28 +30,40 @@ const environment = {
   DEBIAN_FRONTEND: "noninteractive",
 };
 
-/** A minimal Debian 12 of an architecture, made now if it is not in the cache; nobody may write to it. */
-export async function baseSystem(architecture: string = debianArchitecture): Promise<string> {
-  const directory = join(cacheDirectory(), `debian-${architecture}-1`);
+/** Which Debian. */
+export interface Base {
+  readonly architecture: string;
+  readonly suite: string;
+  /** Packages beyond the smallest installation. */
+  readonly include: readonly string[];
+}
+
+/** Debian 12 with what enroot's packages ask for, so that a test needs no mirror. */
+export const current: Base = {
+  architecture: debianArchitecture,
+  suite: "bookworm",
+  include: ["libcap2-bin", "squashfs-tools", "squashfs-tools-ng", "squashfuse"],
+};
+
+/** A base system, made now if it is not in the cache; nobody may write to it. */
+export async function baseSystem({ architecture, suite, include }: Base): Promise<string> {
+  const directory = join(cacheDirectory(), `debian-${suite}-${architecture}-1`);
   if (existsSync(directory)) return used(directory);
   await using undo = new AsyncDisposableStack();
   const fresh = `${directory}.${process.pid}`;
   undo.defer(() => rm(fresh, { recursive: true, force: true }));
   await mkdir(cacheDirectory(), { recursive: true });
-  const options = ["--variant=minbase", `--arch=${architecture}`, `--include=${needed.join(",")}`];
-  await host(["debootstrap", ...options, "bookworm", fresh]);
+  const options = ["--variant=minbase", `--arch=${architecture}`, `--include=${include.join(",")}`];
+  await host(["debootstrap", ...options, suite, fresh]);
   await host(["chroot", fresh, "useradd", "--create-home", "user"]);
   await host(["chroot", fresh, "apt-get", "clean"]);
   await rename(fresh, directory);
   return directory;
 }
 
-/** Starts from the base system; apt knows the packages of `directories` and nothing else. */
-export async function system(
-  directories: readonly string[],
-  architecture: string = debianArchitecture,
-): Promise<System> {
-  const base = await baseSystem(architecture);
+/** Starts from a base system; apt knows the packages of `directories`, which are in /srv/packages, and nothing else. */
+export async function system(directories: readonly string[], on: Base = current): Promise<System> {
+  const base = await baseSystem(on);
   const work = await mkdtemp(join(tmpdir(), "enroot-system."));
   for (const name of ["changes", "overlay", "root"]) await mkdir(join(work, name));
   const changes = join(work, "changes");
