@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { enrootBinary, type Result, type RunOptions, type Sandbox } from "../harness/index.ts";
 
@@ -16,7 +17,7 @@ export async function installation(
   files: Readonly<Record<string, string>>,
 ): Promise<Installation> {
   const tree = join(box.root, "installation");
-  await cp(dirname(await enrootBinary()), tree, { recursive: true });
+  await copyInstallation(dirname(await enrootBinary()), tree);
   const sysconf = join(tree, "etc/enroot");
   await rm(join(sysconf, "enroot.conf"), { force: true });
   for (const [name, text] of Object.entries(files)) {
@@ -24,4 +25,16 @@ export async function installation(
     await writeFile(join(sysconf, name), text);
   }
   return { sysconf, enroot: (args, options) => box.run([join(tree, "enroot"), ...args], options) };
+}
+
+/** From a build tree, where everything is beside the launcher, or from where a package has put it. */
+async function copyInstallation(programs: string, tree: string): Promise<void> {
+  const library = join(programs, "../lib/enroot");
+  if (!existsSync(join(library, "enroot-engine"))) return cp(programs, tree, { recursive: true });
+  await cp(library, tree, { recursive: true });
+  for (const name of await readdir(programs)) {
+    if (name.startsWith("enroot")) await cp(join(programs, name), join(tree, name));
+  }
+  const settings = programs === "/usr/bin" ? "/etc/enroot" : join(programs, "../etc/enroot");
+  await cp(settings, join(tree, "etc/enroot"), { recursive: true });
 }
