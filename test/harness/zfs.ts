@@ -30,6 +30,8 @@ export interface ZfsStoreOptions {
   readonly delegated?: string;
   /** Options of `zfs create`, for instance `quota=100M`. */
   readonly properties?: readonly string[];
+  /** Another pool than that of the tests. */
+  readonly pool?: string;
   /** More lines for the system's configuration. */
   readonly configuration?: string;
   /** The capability of the mount helper, on unless this is false. */
@@ -53,7 +55,7 @@ export async function zfsStore(path: string, options: ZfsStoreOptions = {}): Pro
   await using undo = new AsyncDisposableStack();
   const place = await mkdtemp(join(tmpdir(), "enroot-zfs."));
   undo.defer(() => rm(place, { recursive: true, force: true }));
-  const dataset = `${zfsPool()}/${place.slice(place.lastIndexOf("/") + 1)}`;
+  const dataset = `${options.pool ?? zfsPool()}/${place.slice(place.lastIndexOf("/") + 1)}`;
   const properties = [`mountpoint=${path}`, "com.sun:auto-snapshot=false", ...(options.properties ?? [])];
   await host(["zfs", "create", ...properties.flatMap((property) => ["-o", property]), dataset]);
   undo.defer(() => destroyDataset(dataset, path));
