@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packages under test: made by scripts/package as a release is, only less compressed, and kept in the cache.
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import settings from "../../package.json";
 import { cacheDirectory, distDirectory, host, projectDirectory, used } from "../harness/index.ts";
@@ -47,7 +47,8 @@ async function find(architecture: string): Promise<string> {
   await mkdir(fresh, { recursive: true });
   await makePackages(projectDirectory, fresh, { architecture });
   await forget(architecture);
-  await rename(fresh, directory);
+  // Another run may have been faster.
+  if (!existsSync(directory)) await rename(fresh, directory);
   return directory;
 }
 
@@ -71,10 +72,13 @@ async function key(architecture: string): Promise<string> {
   return hasher.digest("hex").slice(0, 12);
 }
 
-/** They are large, and those of an earlier commit are of no use. */
+/** They are large, and those of an earlier commit are of no use; but another checkout may be at work. */
 async function forget(architecture: string): Promise<void> {
   const before = new RegExp(`^packages-${architecture}-[0-9a-f]{12}$`);
+  const hour = 3_600_000;
   for (const name of await readdir(cacheDirectory())) {
-    if (before.test(name)) await rm(join(cacheDirectory(), name), { recursive: true, force: true });
+    const path = join(cacheDirectory(), name);
+    if (!before.test(name) || Date.now() - (await stat(path)).mtimeMs < hour) continue;
+    await rm(path, { recursive: true, force: true });
   }
 }
