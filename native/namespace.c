@@ -39,13 +39,18 @@
 #error "unsupported architecture"
 #endif
 
+/* Leaves errno alone: callers have yet to say what failed. */
 static bool
 setting_is(const char *path, char value)
 {
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = errno;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char first = '\0';
+	bool is = fd >= 0 && read(fd, &first, 1) == 1 && first == value;
 
-	return fd >= 0 && read(fd, &first, 1) == 1 && first == value;
+	close_fd(&fd);
+	errno = error;
+	return is;
 }
 
 const char *
