@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheDirectory, host, type Result, start, used } from "../harness/index.ts";
 import { debianArchitecture } from "./built.ts";
+import { emulate } from "./emulation.ts";
 
 /** A system of a test's own. */
 export interface System extends AsyncDisposable {
@@ -54,10 +55,12 @@ export async function baseSystem({ architecture, suite, include }: Base): Promis
   undo.defer(() => rm(fresh, { recursive: true, force: true }));
   await mkdir(cacheDirectory(), { recursive: true });
   const options = ["--variant=minbase", `--arch=${architecture}`, `--include=${include.join(",")}`];
-  await host(["debootstrap", ...options, suite, fresh]);
-  await host(["chroot", fresh, "useradd", "--create-home", "user"]);
-  await host(["chroot", fresh, "apt-get", "clean"]);
-  await rename(fresh, directory);
+  const run = { prepare: emulate(architecture) };
+  await host(["debootstrap", ...options, suite, fresh], run);
+  await host(["chroot", fresh, "useradd", "--create-home", "user"], run);
+  await host(["chroot", fresh, "apt-get", "clean"], run);
+  // Another run may have been faster.
+  if (!existsSync(directory)) await rename(fresh, directory);
   return directory;
 }
 
@@ -77,10 +80,24 @@ export async function system(directories: readonly string[], on: Base = current)
   );
   await writeFile(join(changes, repository, "Packages"), indexes.join(""));
   const inside = (argv: readonly string[], script: string): Promise<Result> =>
-    start([...separate, enter, "enter", base, work, ...argv, "sh", "-ec", script], environment, {
-      user: "root",
-      env: { repositories: directories.join("\n") },
-    }).exited;
+    start(
+      [
+        ...separate,
+        `${emulate(on.architecture)}\n${enter}`,
+        "enter",
+        base,
+        work,
+        ...argv,
+        "sh",
+        "-ec",
+        script,
+      ],
+      environment,
+      {
+        user: "root",
+        env: { repositories: directories.join("\n") },
+      },
+    ).exited;
   const ok = async (argv: readonly string[], script: string): Promise<string> => {
     const result = await inside(argv, script);
     if (result.status === 0) return result.stdout;
@@ -133,5 +150,9 @@ done
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 cd "$root"
-exec unshare --pid --fork --kill-child sh -ec 'mount -t proc proc proc; pivot_root . mnt; umount -l /mnt; exec "$@"' sh "$@"
+# With the old root what is registered there would go.
+emulation=/proc/sys/fs/binfmt_misc
+[ ! -e "$emulation/status" ] || emulate="mount -t binfmt_misc binfmt_misc .$emulation"
+export emulate
+exec unshare --pid --fork --kill-child sh -ec 'mount -t proc proc proc; $emulate; pivot_root . mnt; umount -l /mnt; exec "$@"' sh "$@"
 `;
