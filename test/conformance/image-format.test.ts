@@ -14,6 +14,7 @@ import {
 import { serveImage } from "../registry/scripted-registry.ts";
 import { lines } from "./container.ts";
 import { busybox } from "./image.ts";
+import { improvement } from "./improvement.ts";
 
 let base: Uint8Array;
 
@@ -76,6 +77,12 @@ describe("the files of enroot's own", () => {
     expect(lines(await file(box, "etc/fstab")).sort()).toEqual([line("/data"), line("/var/lib/more")].sort());
     const script = "touch /data/x /var/lib/more/y; ls /data /var/lib/more";
     expect(await box.ok(["start", "box", "sh", "-ec", script])).toBe("/data:\nx\n\n/var/lib/more:\ny\n");
+  });
+
+  improvement("bash enroot makes them for nobody to enter", "directories of volumes are made", async () => {
+    const { box } = await configured({ Volumes: { "/not/there": {} } });
+    await using _ = box;
+    expect(await box.ok(["start", "box", "sh", "-ec", "touch /not/there/x; ls /not/there"])).toBe("x\n");
   });
 
   test("/etc/rc says where the image is from, and its labels", async () => {

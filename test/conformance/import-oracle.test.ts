@@ -50,12 +50,12 @@ async function mounted(file: string, mount: string): Promise<Tree> {
   return JSON.parse(result.stdout) as Tree;
 }
 
-// What enroot adds, and the directory that it makes for the configuration's WorkingDir.
+// What enroot adds, and the directories that it makes for the configuration's WorkingDir and Volumes.
 const added = ["etc/rc", "etc/rc.local", "etc/fstab", "etc/environment"];
-const workingDirectories: Readonly<Record<string, readonly string[]>> = {
+const made: Readonly<Record<string, readonly string[]>> = {
   small: [],
-  odd: ["odd/work dir"],
-  medium: ["srv/work"],
+  odd: ["odd/work dir", "odd/volume", "data"],
+  medium: ["srv/work", "srv/data"],
 };
 
 // The owner of a container is not root outside of it, so what an image keeps from all but root becomes usable.
@@ -89,7 +89,7 @@ function differences(actual: Tree, wanted: Tree): string[] {
 }
 
 function expectLikeUmoci(set: SetName, actual: Tree, oracle: Tree): void {
-  const extra = [...added, ...(workingDirectories[set] ?? [])];
+  const extra = [...added, ...(made[set] ?? [])];
   for (const path of extra) expect(Object.keys(actual)).toContain(path);
   expect(differences(without(actual, extra), expected(oracle))).toEqual([]);
 }

@@ -125,7 +125,7 @@ describe("processes", () => {
     const join = ["nsenter", "--preserve-credentials", "-U", "-m", "-t", String(child.pid), "--"];
     const joined = box.run([...join, "/bin/sleep", "3000"]);
     await until("the second process", async () =>
-      (await processesOf(testUser().uid, box.root)).some((line) => / \/bin\/sleep 3000/.test(line)),
+      (await processesOf(testUser().uid, box.root)).some((line) => /^\d+ \/bin\/sleep 3000/.test(line)),
     );
     child.kill("SIGKILL");
     await child.exited;
