@@ -6,10 +6,12 @@ import type { Registry } from "../harness/index.ts";
 import { packages, version } from "./built.ts";
 import { foreignArchitecture } from "./emulation.ts";
 import { baseSystem, current, type System, system } from "./installation.ts";
+import { armKernel, inMachine } from "./machine.ts";
 
 const base = { ...current, architecture: foreignArchitecture };
 const made = await packages(foreignArchitecture);
-await baseSystem(base);
+const directory = await baseSystem(base);
+if (foreignArchitecture === "arm64") await armKernel();
 
 let on: System;
 let registry: Registry;
@@ -52,3 +54,21 @@ test("a container's start is planned, and what emulation withholds is named", as
   expect(Number(steps)).toBeGreaterThan(20);
   expect(refusal).toStartWith("[ERROR] Could not create a user namespace: Invalid argument");
 }, 240_000);
+
+// On 64-bit ARM itself, all other tests are of that.
+if (foreignArchitecture === "arm64") {
+  test("in an emulated machine, a container is created from an image, and starts", async () => {
+    const script = `
+      export XDG_RUNTIME_DIR=$HOME
+      mkdir -p tree/bin tree/etc
+      cp -L /bin/sh tree/bin
+      for file in $(ldd /bin/sh | grep -o '/[^ ]*'); do install -D "$file" "tree$file"; done
+      mksquashfs tree image.sqsh -quiet -no-progress > /dev/null
+      enroot create -n machine image.sqsh > /dev/null 2>&1
+      enroot start machine /bin/sh -c 'echo inside'
+      enroot remove -f machine
+      uname -m
+    `;
+    expect(await inMachine(on, directory, script)).toBe("inside\naarch64\n");
+  }, 300_000);
+}
