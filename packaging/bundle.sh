@@ -112,17 +112,23 @@ bundle::verify() {
 }
 
 bundle::extract() {
-    local rootfs=$1 status=none available
+    local rootfs=$1 status=none available decompressor data original extractor
     [ -n "${quiet}" ] || [ ! -t 2 ] || status=progress
     available=$(df -Pk -- "${rootfs}" | awk 'NR == 2 { print $4 }')
     [ "${available}" -ge "$((bundle_unpacked / 1024))" ] ||
         bundle::err "Not enough space left in ${rootfs%/*}: $((bundle_unpacked / 1024)) KB are needed"
     # In the background: bash heeds no signal while it waits for a program in the foreground. And no pipeline of this
     # shell: a trap that runs between the starts of its programs makes bash wait for those that there are, for ever.
-    # shellcheck disable=SC2188 # the file tells what the status of tar does not
-    tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp \
-        < <(bundle::payload "${status}" | gzip -dc || > "${scratch}/failed") &
-    if ! wait "$!" || [ -e "${scratch}/failed" ]; then
+    # A coprocess is one, and its status tells what that of tar does not: tar may end before gzip has seen the damage.
+    coproc bundle_data { bundle::payload "${status}" | gzip -dc; }
+    decompressor=$!
+    # Its descriptors are none of what runs in the background; and none of ours, or it would not hear of the end of tar.
+    original=${bundle_data[0]}
+    exec {data}<&"${original}" {original}<&-
+    tar -C "${rootfs}" -xpf - --no-same-owner --delay-directory-restore --warning=no-timestamp <&"${data}" &
+    extractor=$!
+    exec {data}<&-
+    if ! wait "${extractor}" || ! wait "${decompressor}"; then
         bundle::err "Could not extract ${bundle_file} into ${rootfs}"
     fi
     extracted=y
