@@ -52,7 +52,7 @@ export async function container(
 /** Makes a container with nothing in it, as the store has them; returns its root file system. */
 export async function emptyContainer(box: Sandbox, name: string): Promise<string> {
   const rootfs = join(box.data, name);
-  await mkdir(rootfs);
+  await mkdir(rootfs, { recursive: true });
   if (box.env["ENROOT_STORAGE_BACKEND"] === "zfs") {
     const store = (await host(["zfs", "list", "-H", "-o", "name", box.data])).trim();
     await host(["zfs", "create", "-u", "-o", "canmount=noauto", `${store}/${name}`]);
