@@ -68,19 +68,36 @@ is_runtime_variable(const char *entry)
 	    strncmp(entry, "ENROOT_PLAN_FD=", 15) == 0;
 }
 
+/*
+ * How much the runtime compiles: nothing for commands that are over in milliseconds, for making ready to compile would be
+ * a quarter of them; else only what has run for long enough to be worth it (figures: docs/decisions/0001).
+ */
+static const char *
+compilation(const char *command)
+{
+	static const char *const brief[] = {"create", "start", "exec", "batch", "list", "remove", "version", "info"};
+
+	for (size_t i = 0; command != NULL && i < ARRAY_SIZE(brief); ++i) {
+		if (strcmp(command, brief[i]) == 0)
+			return "BUN_JSC_useJIT=0";
+	}
+	return "BUN_JSC_thresholdForJITAfterWarmUp=5000";
+}
+
 static char **
-engine_environment(bool plan)
+engine_environment(const char *command, bool plan)
 {
 	size_t count = 0, kept = 0;
 
 	while (environ[count] != NULL)
 		count++;
-	char **entries = must_alloc(count + 2, sizeof(*entries));
+	char **entries = must_alloc(count + 3, sizeof(*entries));
 
 	for (size_t i = 0; i < count; ++i) {
 		if (!is_runtime_variable(environ[i]))
 			entries[kept++] = environ[i];
 	}
+	entries[kept++] = must_dup(compilation(command));
 	if (plan)
 		entries[kept++] = must_format("ENROOT_PLAN_FD=%d", PLAN_FD);
 	return entries;
@@ -94,7 +111,7 @@ execute_engine(const char *engine, char *argv[], bool plan)
 	/* The engine's runtime refuses to start in a directory that has been deleted; ours stays where it is. */
 	if (getcwd(directory, sizeof(directory)) == NULL && chdir("/") < 0)
 		die_errno("Could not change directory: /");
-	execve(engine, argv, engine_environment(plan));
+	execve(engine, argv, engine_environment(argv[1], plan));
 	/* It is there, so what is not there is the loader that it names. */
 	if (errno == ENOENT)
 		die("Could not execute %s: it needs the C library glibc, 2.17 or later, which this system lacks", engine);

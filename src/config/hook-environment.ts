@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { statSync } from "node:fs";
+import { isLauncherVariable } from "./launcher.ts";
 import type { Settings } from "./settings.ts";
 
 /** A variable to be set, or (undefined) to be taken away. */
@@ -20,7 +21,7 @@ export function hookEnvironment(
   const directory = workingDirectory(wanted.get("PWD"));
   if (directory !== undefined) wanted.set("PWD", directory);
   const changed: VariableChange[] = [...wanted].filter(([name, value]) => caller[name] !== value);
-  const gone = Object.keys(caller).filter((name) => !wanted.has(name) && name !== "ENROOT_PLAN_FD");
+  const gone = Object.keys(caller).filter((name) => !wanted.has(name) && !isLauncherVariable(name));
   return [...changed, ...gone.map((name): VariableChange => [name, undefined])];
 }
 

@@ -7,6 +7,7 @@ import { ownAccount } from "../system/account.ts";
 import { runScript } from "../system/shell.ts";
 import { type Expansion, expand, UnsetVariable } from "./expand.ts";
 import type { Entry } from "./file.ts";
+import { isLauncherVariable } from "./launcher.ts";
 
 /** A setting's text, and where it came from in words that fit a message. */
 export interface Value {
@@ -17,11 +18,11 @@ export interface Value {
 /** All variables by name. */
 export type Values = Map<string, Value>;
 
-/** The caller's environment. The launcher's own variable is none of it. */
+/** The caller's environment. The launcher's own variables are none of it. */
 export function callerValues(environment: Readonly<Record<string, string | undefined>>): Values {
   const values: Values = new Map();
   for (const [name, text] of Object.entries(environment)) {
-    if (text !== undefined && name !== "ENROOT_PLAN_FD")
+    if (text !== undefined && !isLauncherVariable(name))
       values.set(name, { text, origin: "the environment" });
   }
   return values;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeSync } from "node:fs";
-import { planDescriptor } from "../config/plan-descriptor.ts";
+import { planDescriptor } from "../config/launcher.ts";
 import { log } from "../log.ts";
 import { encodePlan, printPlan, type Step } from "../runtime/plan.ts";
 

@@ -31,9 +31,9 @@ describe("the engine", () => {
       HOME: "/h",
       BUNNY: "y",
     };
-    const { stdout, status } = shop.run(["enroot", "list"], { env });
+    const { stdout, status } = shop.run(["enroot", "import"], { env });
     expect(status).toBe(0);
-    expect(stdout).not.toMatch(/^(BUN_|NODE_|JSC_|ENROOT_PLAN_FD)/m);
+    expect(stdout).not.toMatch(/^(BUN_(?!JSC_thresholdForJIT)|NODE_|JSC_|ENROOT_PLAN_FD)/m);
     expect(stdout).toContain("HOME=/h\n");
     expect(stdout).toContain("BUNNY=y\n");
   });
@@ -44,6 +44,14 @@ describe("the engine", () => {
     // The highest is ls reading the directory.
     expect(stdout).toBe("0 1 2 3 4 3\n");
     expect(status).toBe(4);
+  });
+
+  test("compiles nothing for commands that are over in milliseconds, whatever the caller says", () => {
+    shop.engine('echo "$BUN_JSC_useJIT:$BUN_JSC_thresholdForJITAfterWarmUp"');
+    const env = { BUN_JSC_useJIT: "1", BUN_JSC_thresholdForJITAfterWarmUp: "1" };
+    const printed = (argument: string): string => shop.run(["enroot", argument], { env }).stdout;
+    expect(["list", "create", "load", "import"].map(printed)).toEqual(["0:\n", "0:\n", ":5000\n", ":5000\n"]);
+    expect(shop.run(["enroot"], { env }).stdout).toBe(":5000\n");
   });
 
   test("that gives no plan has said all there is", () => {
