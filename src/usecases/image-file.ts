@@ -73,6 +73,6 @@ export async function openImageFile(
 ): Promise<Content> {
   if (kind === "squashfs") return (await import("./squashfs-content.ts")).squashfsContent(path, settings);
   if (store.templates === undefined) throw onlyZfs(path);
-  if (kind === "stream") return (await import("./stream-content.ts")).streamContent(path);
+  if (kind === "stream") return (await import("./stream-content.ts")).streamContent(path, settings);
   return (await import("./pointer-content.ts")).pointerContent(path, settings);
 }
