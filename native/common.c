@@ -34,17 +34,6 @@ print_line(const char *colour, const char *tag, int error, const char *format, v
 }
 
 void
-die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	print_line("\033[1;31m", "[ERROR]", 0, format, args);
-	va_end(args);
-	exit(EXIT_FAILURE);
-}
-
-void
 die_with(int status, const char *format, ...)
 {
 	va_list args;

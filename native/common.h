@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
@@ -28,7 +29,7 @@
 	})
 
 /* Prints one error line and exits 1, or with another status; die_errno adds what errno means. */
-noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define die(...) die_with(EXIT_FAILURE, __VA_ARGS__)
 noreturn void die_with(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 noreturn void die_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -50,6 +50,16 @@ export async function openImage(request: ImageRequest): Promise<ImageSource> {
   return (await import("./docker/docker-image.ts")).openDockerImage(request);
 }
 
+/**
+ * What an image's configuration digest probably is, in hexadecimal, where that can be had for less than the image.
+ * @throws EnrootError Usage, Tool
+ */
+export async function recogniseImage(request: ImageRequest): Promise<string | undefined> {
+  const scheme = schemeOf(request.uri);
+  if (scheme !== "dockerd" && scheme !== "podman") return undefined;
+  return (await import("./engine/engine-image.ts")).recogniseEngineImage(scheme, request);
+}
+
 /** Digest of an image's manifest for an architecture. @throws EnrootError as `openImage` */
 export async function resolveDigest(request: ImageRequest): Promise<Digest> {
   if (schemeOf(request.uri) !== "docker") throw refuseScheme(request.uri);

@@ -2,6 +2,7 @@
 // Where containers live: dir/ (plain directories) and zfs/ (datasets, cloned from templates).
 // May import: image, system, errors.
 
+import type { Digest } from "../image/digest.ts";
 import type { Provenance } from "../image/provenance.ts";
 
 declare const brand: unique symbol;
@@ -16,7 +17,7 @@ export interface TemplateIdentity {
   /** Where it came from, without a user's name. */
   readonly uri?: string | undefined;
   /** `sha256:…` of its manifest. */
-  readonly manifestDigest?: string | undefined;
+  readonly manifestDigest?: Digest | undefined;
   /** OCI name. */
   readonly arch?: string | undefined;
 }
@@ -37,6 +38,8 @@ export interface LayerChain {
 export interface Content {
   /** What it is known by: asked only by a store that keeps templates, and before `fill`. */
   identify(): Promise<TemplateIdentity>;
+  /** What it is probably known by, for less: it is, if there is such a template. */
+  recognise?(): Promise<TemplateIdentity | undefined>;
   /** Writes the root file system into an empty directory; a second time if there was no space for the first. */
   fill(directory: string): Promise<void>;
   /** Its layers one by one, if they are to be kept apart: used instead of `fill`. */
@@ -80,10 +83,10 @@ export interface Templates {
    */
   has(key: string): Promise<boolean>;
   /**
-   * Makes the template unless it is there, which it then says.
+   * Makes the template unless it is there.
    * @throws whatever the content throws, with nothing left behind
    */
-  ensure(content: Content): Promise<boolean>;
+  ensure(content: Content): Promise<{ readonly identity: TemplateIdentity; readonly had: boolean }>;
   /**
    * Makes a root file system for one start.
    * @param owner process that it is for: once that is gone, the next change of the store takes away what is left

@@ -11,21 +11,21 @@ import { abortSignal, awaitChild } from "./signals.ts";
 /** A lock that is held until it is disposed of. */
 export interface Lock extends Disposable {}
 
+/** How a lock is taken. */
+export interface LockOptions {
+  /** Together with all others who share it. */
+  readonly shared?: boolean;
+  /** Ends the wait early. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Waits for the lock on `path` and takes it. The file is made when it is missing and never deleted: whoever deleted it
  * would leave two holders behind.
- * @param signal ends the wait early
  * @throws EnrootError Tool
  */
-export async function takeLock(path: string, signal?: AbortSignal): Promise<Lock> {
-  const lock = await flockOn(path, ["--exclusive"], signal);
-  if (lock === undefined) throw new EnrootError("Tool", `Could not lock ${path}`);
-  return lock;
-}
-
-/** Takes the lock together with all others who share it. @throws EnrootError Tool */
-export async function shareLock(path: string): Promise<Lock> {
-  const lock = await flockOn(path, ["--shared"]);
+export async function takeLock(path: string, { shared, signal }: LockOptions = {}): Promise<Lock> {
+  const lock = await flockOn(path, [shared ? "--shared" : "--exclusive"], signal);
   if (lock === undefined) throw new EnrootError("Tool", `Could not lock ${path}`);
   return lock;
 }

@@ -96,34 +96,38 @@ export async function writeFlattened({
     fixedTime: fixedTimeOf(settings),
     modeMask,
   };
-  const watch = (write: ArchiveSink): ArchiveSink => {
-    return (piece) => {
-      progress.written(files.progress());
-      return write(piece);
-    };
-  };
-  const first = await attempt(output.open(), {
-    write: (sink) => writeFirst(flattening, watch(sink)),
+  const show = (): void => progress.written(files.progress());
+  const first = await writeOutput(output.open(), {
+    show,
+    write: (sink) => writeFirst(flattening, sink),
     isGood: ({ exact }) => exact,
   });
   if (first.exact) return;
   log.debug("layers refer to each other: writing the image once more");
   await output.clear();
   files.restart();
-  await attempt(output.open(), {
-    write: (sink) => writeExact(flattening, first, watch(sink)),
-    isGood: () => true,
-  });
+  await writeOutput(output.open(), { show, write: (sink) => writeExact(flattening, first, sink) });
 }
 
-interface Attempt<T> {
-  readonly write: (sink: ArchiveSink) => Promise<T>;
-  readonly isGood: (result: T) => boolean;
+/** What is written into an output. */
+export interface OutputWriting<T> {
+  /** Called before each piece. */
+  show(): void;
+  write(sink: ArchiveSink): Promise<T>;
+  /** Whether the output is of use; it is without this. */
+  isGood?(result: T): boolean;
 }
 
-async function attempt<T>(output: ArchiveOutput, { write, isGood }: Attempt<T>): Promise<T> {
+/** Writes an archive, after which the output is complete or abandoned. @throws whatever `write` throws */
+export async function writeOutput<T>(
+  output: ArchiveOutput,
+  { show, write, isGood = () => true }: OutputWriting<T>,
+): Promise<T> {
   try {
-    const result = await write(output.write);
+    const result = await write((piece) => {
+      show();
+      return output.write(piece);
+    });
     await (isGood(result) ? output.finish() : output.abandon());
     return result;
   } catch (error) {

@@ -84,12 +84,11 @@ async function importPointer({ output, ...wanted }: PointerImport): Promise<void
   await openLog();
   await using file = scratchFile(output);
   try {
-    const identity = await content.identify();
+    const { identity, had } = await store.templates.ensure(content);
+    if (had) log.info("The image is there already");
+    const { key, uri = wanted.uri, manifestDigest } = identity;
     const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    const { uri, manifestDigest } = await content.open();
-    const text = formatPointer({ key: identity.key, manifestDigest, arch: wanted.arch, uri, imported });
-    if (await store.templates.ensure(content)) log.info("The image is there already");
-    writeFileSync(file.path, text);
+    writeFileSync(file.path, formatPointer({ key, manifestDigest, arch: wanted.arch, uri, imported }));
     file.commit(false);
   } finally {
     await content.close();

@@ -16,7 +16,7 @@ import { describeErrno } from "../system/errno.ts";
 import { removeListed, removeTree } from "../system/tree.ts";
 import { bytePath, type TreeEntry, walkTree } from "../system/tree-walk.ts";
 import { openDirectoryOutput } from "./directory-output.ts";
-import { timeOf } from "./flattened-image.ts";
+import { timeOf, writeOutput } from "./flattened-image.ts";
 import { openLayerFiles } from "./layer-files.ts";
 import type { ProgressDisplay } from "./progress.ts";
 
@@ -47,18 +47,9 @@ export function openLayerChain({
 }: LayerChainOptions): LayerChain {
   const { sources, progress: done } = openLayerFiles(image, settings);
   const plain = { directories: [], added: [], layers: [], fixedTime: undefined, modeMask };
-  const unpack = async (directory: string, delta: LayerDelta): Promise<void> => {
+  const unpack = (directory: string, delta: LayerDelta): Promise<void> => {
     const output = openDirectoryOutput({ program, directory, data: settings.dataPath });
-    try {
-      await delta.write((piece) => {
-        progress.written(done());
-        return output.write(piece);
-      });
-    } catch (error) {
-      await output.abandon();
-      throw error;
-    }
-    await output.finish();
+    return writeOutput(output, { show: () => progress.written(done()), write: (sink) => delta.write(sink) });
   };
   const put = async (
     directory: string,

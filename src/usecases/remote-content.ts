@@ -3,7 +3,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageSource } from "../image/image-source.ts";
 import { log } from "../log.ts";
+import { recogniseImage } from "../registry/source.ts";
 import type { Content, TemplateIdentity } from "../store/store.ts";
+import { abortSignal } from "../system/signals.ts";
 import { removeTree } from "../system/tree.ts";
 import { openDirectoryOutput, requireTar } from "./directory-output.ts";
 import {
@@ -35,6 +37,11 @@ export function remoteContent(wanted: WantedImage): RemoteContent {
   const modeMask = process.geteuid?.() === 0 ? 0o7777 : 0o1777;
   return {
     open: async () => (await open()).image,
+    recognise: async () => {
+      if (opened !== undefined) return undefined;
+      const key = await recogniseImage({ ...wanted, signal: abortSignal() });
+      return key === undefined ? undefined : { key, uri: wanted.uri, arch };
+    },
     identify: async () => identityOf((await open()).image, arch),
     layers: async () => {
       // A layer has the times that it brings, so those of SOURCE_DATE_EPOCH cannot be shared.

@@ -79,6 +79,11 @@ test("podman:// and docker:// share one template", async () => {
       expect(await box.ok(["start", file, "sh", "-c", "cat /greeting; echo $GREETING"])).toBe("hello\nyes\n");
       expect(await place.property("origin", file)).toContain(key);
     }
+    // What is known by the engine's own words is not saved: there is nowhere to save it to.
+    await box.ok(["load", "-n", "loaded", `podman://${name}`], {
+      env: { ...env, ENROOT_TEMP_PATH: "/nowhere" },
+    });
+    expect(await place.property("origin", "loaded")).toContain(key);
     expect(await engine("image", "ls", "--all", "--quiet", "--no-trunc")).toBe(before);
     expect(await engine("container", "ls", "--all", "--quiet")).toBe("");
   } finally {

@@ -3,14 +3,13 @@
 // hides by name is written at once. Afterwards a VirtualTree tells from the headers alone what should have been written.
 // What is missing then (hard links across layers, or to what an upper layer hides) is added. Only if something was
 // written wrongly, because names of one layer go through links of another, a second archive is written from the tree.
-import { EnrootError } from "../../errors.ts";
 import { type Flattening, readAny } from "./flattening.ts";
 import { type LayerIndex, type Member, openLayerIndex } from "./layer-index.ts";
 import { changeOf, splitPath } from "./layer-path.ts";
 import { writeDirectory, writeLink, writeMember } from "./member-writer.ts";
 import { writeNames } from "./named-members.ts";
 import { openPathTable, type PathId, type PathTable, rootPath } from "./path-table.ts";
-import { limits } from "./tar-entry.ts";
+import { openTally } from "./tar-entry.ts";
 import { type ArchiveSink, openTarWriter, type TarWriter } from "./tar-writer.ts";
 import { openVirtualTree, type VirtualTree } from "./virtual-tree.ts";
 import { openVisibility } from "./visibility.ts";
@@ -77,15 +76,12 @@ async function writeShown(
   const visibility = openVisibility(table);
   const indexes: LayerIndex[] = [];
   let fits = true;
-  let count = 0;
-  let total = 0;
+  const count = openTally("Image");
   for (let layer = flattening.layers.length; layer >= 0; layer--) {
     const members = openLayerIndex(table);
     indexes[layer] = members;
     await readAny(flattening, layer, async (entry, index, data) => {
-      total += entry.size;
-      if (++count > limits.entries || total > limits.total)
-        throw new EnrootError("Corrupt", `Image is too large: ${count} files of ${total} bytes`);
+      count(entry);
       const member = members.add(changeOf(entry.path), entry.type, entry.link);
       if (!fits || !visibility.shows(member) || isDropped(table, member)) return;
       const origin = originOf(member, { layer, index }, table, written);

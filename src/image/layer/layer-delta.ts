@@ -2,7 +2,6 @@
 // What one layer changes in a tree of files that is there: what has to be deleted, and an archive of what is new. The
 // layer is applied to a VirtualTree of that tree, so a link in it leads nowhere else, and whatever is deleted or written
 // stands below directories alone.
-import { EnrootError } from "../../errors.ts";
 import { openColumn } from "./column.ts";
 import { type Flattening, readAny } from "./flattening.ts";
 import { type LayerIndex, openLayerIndex } from "./layer-index.ts";
@@ -10,17 +9,13 @@ import { changeOf, splitPath } from "./layer-path.ts";
 import { writeDirectory, writeLink } from "./member-writer.ts";
 import { writeNames } from "./named-members.ts";
 import { openPathTable, type PathId, type PathTable, rootPath } from "./path-table.ts";
-import { type EntryType, limits } from "./tar-entry.ts";
+import { openTally, type TarEntry } from "./tar-entry.ts";
 import { type ArchiveSink, openTarWriter } from "./tar-writer.ts";
 import { openVirtualTree, type Visible } from "./virtual-tree.ts";
 import { groupByMember, isInDev, type VisibleName } from "./visible-names.ts";
 
-/** Something of the tree that is there; paths and links are bytes, kept as latin1 strings. */
-export interface FoundEntry {
-  readonly path: string;
-  readonly type: EntryType;
-  readonly link: string;
-}
+/** Something of the tree that is there. */
+export type FoundEntry = Pick<TarEntry, "path" | "type" | "link">;
 
 /** What a layer changes. All paths are below the root. */
 export interface LayerDelta {
@@ -61,11 +56,9 @@ export async function readDelta({ found, flattening, aside }: LayerOver): Promis
   }
   const members = openLayerIndex(table);
   const times = openColumn();
-  let total = 0;
+  const count = openTally("Layer");
   await readAny(flattening, 0, async (entry) => {
-    total += entry.size;
-    if (members.length >= limits.entries || total > limits.total)
-      throw new EnrootError("Corrupt", `Layer is too large: ${members.length} files of ${total} bytes`);
+    count(entry);
     times.set(members.length, entry.mtime);
     members.add(changeOf(entry.path), entry.type, entry.link);
   });
@@ -76,7 +69,8 @@ export async function readDelta({ found, flattening, aside }: LayerOver): Promis
 
   const change = compareWith(table, { before, members, origins }, tree.visible());
   const text = (ids: readonly PathId[]): string[] => ids.map((id) => table.textOf(id));
-  const sources = [...new Set(change.links.map(({ source }) => source))];
+  const sources = new Map<PathId, number>();
+  for (const { source } of change.links) if (!sources.has(source)) sources.set(source, sources.size);
   return {
     removed: text(change.removed),
     touched: text(change.touched),
@@ -84,12 +78,12 @@ export async function readDelta({ found, flattening, aside }: LayerOver): Promis
       path: table.textOf(path),
       mtime: flattening.fixedTime ?? (index === undefined ? flattening.time : times.get(index) >>> 0),
     })),
-    linked: text(sources),
+    linked: text([...sources.keys()]),
     write: async (sink) => {
       const tar = openTarWriter(sink);
       await writeNames(flattening, tar, table, groupByMember(change.written));
       for (const { path, source } of change.links)
-        await writeLink(tar, table.textOf(path), `${aside}/${sources.indexOf(source)}`);
+        await writeLink(tar, table.textOf(path), `${aside}/${sources.get(source)}`);
       for (const path of change.implicit)
         await writeDirectory(tar, table.textOf(path), flattening.fixedTime ?? flattening.time);
       await tar.end();

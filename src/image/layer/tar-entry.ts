@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One member of a layer's archive. Names are bytes, kept as latin1 strings: one character for each.
+import { EnrootError } from "../../errors.ts";
 
 /** What a member is. Devices are recognised to be left out. */
 export type EntryType = "file" | "directory" | "symlink" | "hardlink" | "fifo" | "device";
@@ -57,3 +58,15 @@ export const limits = {
   /** Runs of a sparse file. */
   runs: 100_000,
 } as const;
+
+/** Counts members; what is counted may have so many of so many bytes. @throws EnrootError Corrupt, from what is returned */
+export function openTally(what: "Image" | "Layer"): (entry: Pick<TarEntry, "size">) => void {
+  let count = 0;
+  let total = 0;
+  return ({ size }) => {
+    count++;
+    total += size;
+    if (count > limits.entries || total > limits.total)
+      throw new EnrootError("Corrupt", `${what} is too large: ${count} files of ${total} bytes`);
+  };
+}

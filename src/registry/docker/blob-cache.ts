@@ -88,7 +88,7 @@ async function isIntact(path: string, blob: WantedBlob): Promise<boolean> {
 /** Some network file systems have no locks: then two that fetch the same both do the work. */
 async function lockIfPossible(path: string, signal: AbortSignal): Promise<Disposable | undefined> {
   try {
-    return await takeLock(path, signal);
+    return await takeLock(path, { signal });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof EnrootError)) throw error;

@@ -30,7 +30,7 @@ export async function openEngineImage(scheme: EngineScheme, request: ImageReques
   const engine = openEngine(scheme, settings);
   await using undo = new AsyncDisposableStack();
   log.info("Fetching image");
-  if (!(await engine.has(image))) {
+  if ((await engine.find(image)) === undefined) {
     undo.defer(() => engine.remove(image));
     await engine.pull(image, arch);
   }
@@ -41,6 +41,19 @@ export async function openEngineImage(scheme: EngineScheme, request: ImageReques
   }
   const kept = undo.move();
   return { ...source, close: () => kept.disposeAsync() };
+}
+
+/**
+ * What an engine says at once that it knows an image by, in 64 hexadecimal digits: the digest of its configuration, unless
+ * the engine keeps images in another form.
+ * @throws EnrootError Usage, Tool
+ */
+export async function recogniseEngineImage(
+  scheme: EngineScheme,
+  { uri, arch, settings }: ImageRequest,
+): Promise<string | undefined> {
+  const known = await openEngine(scheme, settings).find(parseEngineReference(uri));
+  return known?.arch === arch && known.id !== "" ? known.id : undefined;
 }
 
 async function save(

@@ -3,13 +3,21 @@
 import type { Settings } from "../../config/settings.ts";
 import { EnrootError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { type Outcome, runToFile } from "../../system/process.ts";
+import { capture, type Outcome, runToFile } from "../../system/process.ts";
 import { requireProgram } from "../../system/programs.ts";
+
+/** An image that an engine has. */
+export interface KnownImage {
+  /** 64 hexadecimal digits: of the image's configuration, or of whatever else the engine knows it by. */
+  readonly id: string;
+  /** OCI name. */
+  readonly arch: string;
+}
 
 /** A container engine. */
 export interface Engine {
-  /** Whether it has the image. @throws EnrootError Tool when it does not answer */
-  has(image: string): Promise<boolean>;
+  /** The image, if the engine has it. @throws EnrootError Tool when it does not answer */
+  find(image: string): Promise<KnownImage | undefined>;
   /** Fetches an image. @throws EnrootError Registry */
   pull(image: string, arch: string): Promise<void>;
   /** Writes an image into a file. @throws EnrootError Tool */
@@ -38,10 +46,11 @@ export function openEngine(scheme: EngineScheme, { environment }: Settings): Eng
     if (outcome.status !== 0) throw refusal(what, outcome, name);
   };
   return {
-    has: async (image) => {
-      const outcome = await ask(["image", "inspect", "--format", ".", image]);
-      if (outcome.status === 0) return true;
-      if (/no such image|image not known|failed to find image/i.test(outcome.stderr)) return false;
+    find: async (image) => {
+      const asking = ["image", "inspect", "--format", "{{.Id}} {{.Architecture}}", image];
+      const outcome = await capture({ argv: [program, ...asking], env });
+      if (outcome.status === 0) return parseKnown(outcome.stdout);
+      if (/no such image|image not known|failed to find image/i.test(outcome.stderr)) return undefined;
       throw refusal(`find ${image}`, outcome, name);
     },
     pull: (image, arch) => succeed(`fetch ${image}`, ["image", "pull", "--platform", `linux/${arch}`, image]),
@@ -51,6 +60,12 @@ export function openEngine(scheme: EngineScheme, { environment }: Settings): Eng
       if (status !== 0) log.debug(`${name} keeps ${image}: ${stderr.trim()}`);
     },
   };
+}
+
+/** `sha256:ID ARCHITECTURE` of docker, without `sha256:` of podman; what is not of this form is known by nothing. */
+function parseKnown(text: string): KnownImage {
+  const [, id = "", arch = ""] = /^(?:sha256:)?([0-9a-f]{64}) (\S+)$/.exec(text.trim()) ?? [];
+  return { id, arch };
 }
 
 function refusal(

@@ -3,25 +3,27 @@
 import { basename } from "node:path";
 import { EnrootError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { isAbandoned, ownTag } from "../../system/owner.ts";
+import { isAbandoned } from "../../system/owner.ts";
 import { onInterrupt } from "../../system/signals.ts";
 import { isPresent } from "../../system/tree.ts";
 import type { ContainerName, Content, CreateOptions, TemplateIdentity } from "../store.ts";
 import { complaintOf, refusal, tryZfs, zfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
 import { reap } from "./eviction.ts";
+import {
+  discardDataset,
+  ensureParent,
+  type FreshDataset,
+  freshDataset,
+  goingDataset,
+  quiet,
+  renameDataset,
+} from "./fresh.ts";
 import { holderOf } from "./holder.ts";
 import { removePoint } from "./mounting.ts";
 import { containerDataset, containerOf, pristine, templateDataset, templatesName } from "./names.ts";
 import { isMountPoint } from "./place.ts";
-import {
-  discardDataset,
-  ensureParent,
-  ensureTemplate,
-  fillDataset,
-  quiet,
-  touchTemplate,
-} from "./templates.ts";
+import { ensureTemplate, fillDataset, identify, touchTemplate } from "./templates.ts";
 
 /** Names of all containers, sorted bytewise. `-o name -s name` has zfs read nothing but names. */
 export async function listContainers({ place }: ZfsContext): Promise<ContainerName[]> {
@@ -87,15 +89,31 @@ export async function createContainer(context: ZfsContext, options: CreateOption
   const target = containerDataset(context.place.dataset, name);
   const path = context.pathOf(target);
   if (!force) await refuseTaken(context, name);
-  const identity = await content.identify();
+  const identity = await identify(context, content);
   const clone = (dataset: string): Promise<"made" | "exists"> =>
     cloneTemplate(context, identity, { content, dataset });
-  if ((await clone(target)) === "exists") {
-    if (!force) throw taken(path);
-    await replace(context, { target, path, clone });
+  const kept = keepUp(context, identity.key);
+  try {
+    if ((await clone(target)) === "exists") {
+      if (!force) throw taken(path);
+      await replace(context, { target, path, clone });
+    }
+    await mountNew(context, target, path);
+  } finally {
+    await kept;
   }
-  await mountNew(context, target, path);
-  await Promise.all([touchTemplate(context, identity.key), reap(context, "due")]);
+  // One more template is there now.
+  if (!(await kept)) await keepUp(context, identity.key);
+}
+
+/**
+ * What a clone brings about besides, in the time that it takes. Returns whether its template was there. The container does
+ * not depend on it, so it never rejects.
+ */
+async function keepUp(context: ZfsContext, key: string): Promise<boolean> {
+  const reaped = reap(context, "due", key).catch((error) => log.debug(`Kept unused templates: ${error}`));
+  const [there] = await Promise.all([touchTemplate(context, key), reaped]);
+  return there;
 }
 
 /** Refuses a name that a container has. @throws EnrootError Exists */
@@ -145,8 +163,20 @@ export async function cloneTemplate(
     if (complaint === "exists") return "exists";
     if (!["orphan", "missing"].includes(complaint) || misses > 4) throw refusal(args, outcome);
     if (complaint === "orphan") await ensureParent(context, dataset.split("/").at(-2) ?? "");
-    else await ensureTemplate(context, identity, (fresh) => fillDataset(context, fresh, content));
+    else await restoreTemplate(context, identity, content);
   }
+}
+
+/** Makes a template that is missing. */
+async function restoreTemplate(
+  context: ZfsContext,
+  identity: TemplateIdentity,
+  content: Content,
+): Promise<void> {
+  // It was there when the content was recognised by it, which says nothing about what the content is by now.
+  if (content.recognise !== undefined && (await content.identify()).key !== identity.key)
+    throw new EnrootError("Tool", "The image has been replaced meanwhile", { hint: "try again" });
+  await ensureTemplate(context, identity, (fresh) => fillDataset(context, fresh, content));
 }
 
 interface Replacement {
@@ -157,25 +187,22 @@ interface Replacement {
 
 /** The new one is complete before the old one loses its name, which it gets back if anything fails. */
 async function replace(context: ZfsContext, { target, path, clone }: Replacement): Promise<void> {
-  const fresh = templateDataset(context.place.dataset, `.new.${ownTag()}`);
-  await using undo = new AsyncDisposableStack();
-  const discard = (): Promise<void> => discardDataset(context, fresh);
-  undo.defer(onInterrupt(discard));
-  undo.defer(discard);
-  await clone(fresh);
+  await using fresh = freshDataset(context);
+  await clone(fresh.dataset);
   await exchange(context, { fresh, target, path });
 }
 
 /** Gives a dataset the name of another, which goes. */
 async function exchange(
   context: ZfsContext,
-  { fresh, target, path }: { readonly fresh: string; readonly target: string; readonly path: string },
+  { fresh, target, path }: { readonly fresh: FreshDataset; readonly target: string; readonly path: string },
 ): Promise<void> {
-  const old = templateDataset(context.place.dataset, `.old.${ownTag()}`);
+  const old = goingDataset(context);
   await context.mounting.unmount(target, path);
   await zfs(["rename", target, old]);
   try {
-    await zfs(["rename", fresh, target]);
+    await zfs(["rename", fresh.dataset, target]);
+    fresh.keep();
   } catch (error) {
     await tryZfs(["rename", old, target], null);
     throw error;
@@ -186,17 +213,15 @@ async function exchange(
 /** Makes a dataset that is not mounted a container. @throws EnrootError Exists unless `force` */
 export async function adoptContainer(
   context: ZfsContext,
-  { name, force, dataset }: Pick<CreateOptions, "name" | "force"> & { readonly dataset: string },
+  { name, force, fresh }: Pick<CreateOptions, "name" | "force"> & { readonly fresh: FreshDataset },
 ): Promise<void> {
   const target = containerDataset(context.place.dataset, name);
   const path = context.pathOf(target);
-  const args = ["rename", dataset, target];
-  const outcome = await tryZfs(args);
-  if (complaintOf(outcome.stderr) === "exists") {
+  if (await renameDataset(fresh.dataset, target)) fresh.keep();
+  else {
     if (!force) throw taken(path);
-    await exchange(context, { fresh: dataset, target, path });
-  } else if (outcome.status !== 0) throw refusal(args, outcome);
-  removePoint(context.pathOf(dataset));
+    await exchange(context, { fresh, target, path });
+  }
   await mountNew(context, target, path);
 }
 
@@ -259,7 +284,7 @@ async function dropSnapshots(dataset: string): Promise<boolean> {
 async function setAside(context: ZfsContext, { dataset, name }: Container): Promise<void> {
   log.warn(`In use by ${holderOf(dataset) ?? "a process"}: ${name} goes when that has ended`);
   await ensureParent(context, templatesName);
-  await zfs(["rename", dataset, templateDataset(context.place.dataset, `.old.${ownTag()}`)]);
+  await zfs(["rename", dataset, goingDataset(context)]);
 }
 
 async function explain(dataset: string, outcome: Awaited<ReturnType<typeof tryZfs>>): Promise<EnrootError> {

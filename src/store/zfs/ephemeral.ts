@@ -7,9 +7,10 @@ import type { Content, Ephemeral } from "../store.ts";
 import { complaintOf, refusal, tryZfs } from "./command.ts";
 import { cloneTemplate } from "./containers.ts";
 import type { ZfsContext } from "./context.ts";
+import { discardDataset } from "./fresh.ts";
 import { removePoint } from "./mounting.ts";
 import { ephemeralName } from "./names.ts";
-import { discardDataset, touchTemplate } from "./templates.ts";
+import { identify, touchTemplate } from "./templates.ts";
 
 /** Clones a content's template for one start. @param owner the process it is for */
 export async function cloneEphemeral(
@@ -17,15 +18,16 @@ export async function cloneEphemeral(
   content: Content,
   owner: number,
 ): Promise<Ephemeral> {
-  const identity = await content.identify();
+  const identity = await identify(context, content);
   const id = tagOf(owner);
   const dataset = datasetOf(context, id);
   const path = context.pathOf(dataset);
   const discard = (): Promise<void> => discardDataset(context, dataset);
   const forget = onInterrupt(discard);
   try {
-    await cloneTemplate(context, identity, { content, dataset });
-    await Promise.all([context.mounting.mount(dataset, path), touchTemplate(context, identity.key)]);
+    const touched = touchTemplate(context, identity.key);
+    await cloneTemplate(context, identity, { content, dataset }).finally(() => touched);
+    await context.mounting.mount(dataset, path);
   } catch (error) {
     await discard();
     throw error;

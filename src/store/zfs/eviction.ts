@@ -10,8 +10,9 @@ import { isAbandoned } from "../../system/owner.ts";
 import { isPresent } from "../../system/tree.ts";
 import { tryZfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
+import { discardDataset, isLeftOver } from "./fresh.ts";
 import { ephemeralName, layersName, pristine, templatesName } from "./names.ts";
-import { discardDataset } from "./templates.ts";
+import { listClones } from "./snapshots.ts";
 
 /** A template as `zfs list` has it. */
 export interface TemplateRow {
@@ -54,21 +55,19 @@ export function parseTemplates(text: string, parent: string): TemplateTable {
   };
 }
 
-function isLeftOver(name: string): boolean {
-  const tag = /^\.(?:new|old)\.(.+)$/.exec(name)?.[1];
-  return tag !== undefined && isAbandoned(tag);
-}
-
 /**
  * Destroys templates and left-overs.
  * @param which "due": cold ones, and warm ones under pressure; "all": whatever has no clones
+ * @param wanted the key of a template that is about to be cloned
  * @returns whether anything went
  */
-export async function reap(context: ZfsContext, which: "due" | "all"): Promise<boolean> {
+export async function reap(context: ZfsContext, which: "due" | "all", wanted?: string): Promise<boolean> {
   const table = await readTemplates(context);
   await sweepEphemeral(context);
   for (const dataset of table.abandoned) await discardDataset(context, dataset);
-  const old = table.templates.toSorted((a, b) => a.lastUsed - b.lastUsed);
+  const old = table.templates
+    .filter(({ dataset }) => wanted === undefined || !dataset.endsWith(`/${wanted}`))
+    .toSorted((a, b) => a.lastUsed - b.lastUsed);
   const { templateWarmSeconds, templatePressureThreshold } = context.settings;
   const coldBefore = which === "all" ? Number.POSITIVE_INFINITY : Date.now() / 1000 - templateWarmSeconds;
   const cold = await destroyIdle(old.filter(({ lastUsed }) => lastUsed <= coldBefore));
@@ -107,25 +106,17 @@ async function destroyIdle(
   wanted = Number.POSITIVE_INFINITY,
 ): Promise<Destroyed> {
   if (rows.length === 0) return nothing;
-  const live = await findLive(rows);
+  const clones = await listClones(rows.map(({ dataset }) => `${dataset}@${pristine}`));
   let gone = nothing;
   for (const { dataset, used } of rows) {
     if (gone.bytes > wanted) break;
-    if (live.has(dataset)) continue;
+    if (clones.get(`${dataset}@${pristine}`)?.length) continue;
     // Whoever clones it meanwhile wins: zfs destroys no snapshot that has clones.
     const { status, stderr } = await tryZfs(["destroy", "-r", dataset]);
     if (status === 0) gone = { count: gone.count + 1, bytes: gone.bytes + used };
     else log.debug(`Kept ${dataset}: ${stderr.trim()}`);
   }
   return gone;
-}
-
-async function findLive(rows: readonly TemplateRow[]): Promise<Set<string>> {
-  const snapshots = rows.map(({ dataset }) => `${dataset}@${pristine}`);
-  const { stdout } = await tryZfs(["list", "-H", "-t", "snapshot", "-o", "name,clones", ...snapshots]);
-  const lines = stdout.split("\n").map((line) => line.split("\t"));
-  const used = lines.filter(([, clones = ""]) => clones !== "" && clones !== "-");
-  return new Set(used.map(([name = ""]) => name.replace(/@.*$/, "")));
 }
 
 /** Layers whose templates are gone: nothing is asked where there are none. */

@@ -5,15 +5,21 @@
 import { createHash } from "node:crypto";
 import { EnrootError } from "../../errors.ts";
 import { takeLock } from "../../system/lock.ts";
-import { ownTag } from "../../system/owner.ts";
-import { onInterrupt } from "../../system/signals.ts";
 import type { HeldTemplate, ReceiveOptions } from "../store.ts";
-import { complaintOf, refusal, tryZfs, zfs } from "./command.ts";
+import { tryZfs, zfs } from "./command.ts";
 import { adoptContainer, createContainer, refuseTaken } from "./containers.ts";
 import type { ZfsContext } from "./context.ts";
+import { discardDataset, ensureParent, freshDataset, quiet } from "./fresh.ts";
 import { partName, pristine, templateDataset, templatesName } from "./names.ts";
-import { nameSnapshot, type OpenedStream, openStream, receiveChunks, receiveWhole } from "./streams.ts";
-import { discardDataset, ensureParent, lockPath, quiet } from "./templates.ts";
+import {
+  nameSnapshot,
+  type OpenedStream,
+  openStream,
+  receiveChunks,
+  receiveWhole,
+  refuseChanges,
+} from "./streams.ts";
+import { complete, lastUsed, lockPath, propertiesOf } from "./templates.ts";
 
 /** Makes a container of a stream: a whole one, or of changes to a template that is here. @throws EnrootError */
 export async function receiveContainer(
@@ -37,38 +43,28 @@ async function receiveChanges(
   const origin = await findTemplate(context, String(head.fromGuid));
   if (origin === undefined)
     throw new EnrootError("Unsupported", "The stream is a difference to a template that is not here");
-  const dataset = templateDataset(context.place.dataset, `.new.${ownTag()}`);
-  await using undo = new AsyncDisposableStack();
-  const discard = (): Promise<void> => discardDataset(context, dataset);
-  undo.defer(onInterrupt(discard));
-  undo.defer(discard);
+  await using fresh = freshDataset(context);
+  const { dataset } = fresh;
   await receiveChunks(["receive", "-u", ...quiet, "-o", `origin=${origin}`, dataset], chunks);
   // Containers have no snapshots of their own.
   await nameSnapshot(dataset);
   await zfs(["destroy", `${dataset}@${pristine}`]);
-  await adoptContainer(context, { ...target, dataset });
+  await adoptContainer(context, { ...target, fresh });
 }
 
 /** Makes a template of a stream, or of the rest of one. What has come when it breaks off stays. @throws EnrootError */
 export async function receiveTemplate(context: ZfsContext, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const stream = await openStream(chunks);
-  if (stream.head.fromGuid !== 0n)
-    throw new EnrootError("Unsupported", "The stream is a difference to another file system");
+  const stream = refuseChanges(await openStream(chunks));
   const guid = String(stream.head.toGuid);
   const key = keyOf(guid);
   using _lock = await takeLock(lockPath(context, `${key.slice(0, 2)}.lock`));
   await ensureParent(context, templatesName);
   const part = templateDataset(context.place.dataset, partName(guid));
-  const used = `enroot:last_used=${Math.floor(Date.now() / 1000)}`;
-  const options = (await resumeToken(part)) === undefined ? [...quiet, "-o", used] : [];
+  const options = (await resumeToken(part)) === undefined ? [...quiet, "-o", lastUsed()] : [];
   await receiveChunks(["receive", "-s", "-u", ...options, part], stream.chunks);
   await nameSnapshot(part);
-  const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-  await zfs(["set", "readonly=on", `enroot:imported=${imported}`, used, part]);
-  const args = ["rename", part, templateDataset(context.place.dataset, key)];
-  const outcome = await tryZfs(args);
-  if (complaintOf(outcome.stderr) === "exists") await discardDataset(context, part);
-  else if (outcome.status !== 0) throw refusal(args, outcome);
+  const target = templateDataset(context.place.dataset, key);
+  if (!(await complete(part, target, propertiesOf({})))) await discardDataset(context, part);
 }
 
 /** What is here of a template. */

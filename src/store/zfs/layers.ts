@@ -2,13 +2,14 @@
 // ENROOT_ZFS_LAYER_CHAIN: layers as datasets, each a clone of the one below, and a template a clone of the top one. So
 // images that begin with the same layers have those in common. A layer goes when nothing is a clone of it any more.
 import { log } from "../../log.ts";
-import { shareLock, takeLock, tryLock } from "../../system/lock.ts";
-import { isAbandoned } from "../../system/owner.ts";
+import { takeLock, tryLock } from "../../system/lock.ts";
 import type { LayerChain } from "../store.ts";
 import { tryZfs, zfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
+import { discardDataset, ensureParent, isLeftOver, quiet } from "./fresh.ts";
 import { done, layerDataset, layersName, pristine } from "./names.ts";
-import { discardDataset, ensureParent, lockPath, publish, quiet, snapshotFilled } from "./templates.ts";
+import { listClones } from "./snapshots.ts";
+import { lockPath, publish, snapshotFilled } from "./templates.ts";
 
 /** Shared by all who build on layers; whoever collects them wants it alone. */
 const inUse = "layers.lock";
@@ -21,7 +22,7 @@ export async function fillFromLayers(context: ZfsContext, dataset: string, chain
 }
 
 async function buildOnLayers(context: ZfsContext, dataset: string, chain: LayerChain): Promise<void> {
-  using _used = await shareLock(lockPath(context, inUse));
+  using _used = await takeLock(lockPath(context, inUse), { shared: true });
   await ensureParent(context, layersName);
   const { place } = context;
   const count = await countThere(context, chain.ids);
@@ -70,7 +71,7 @@ export async function collectLayers(context: ZfsContext): Promise<number> {
   using lock = await tryLock(lockPath(context, inUse));
   if (lock === undefined) return 0;
   for (const dataset of await listAbandoned(parent)) await discardDataset(context, dataset);
-  const clones = await listClones(parent);
+  const clones = await clonesOfLayers(parent);
   let gone = 0;
   for (let idle = idleOf(clones); idle.length > 0; idle = idleOf(clones)) {
     for (const dataset of idle) {
@@ -87,19 +88,14 @@ export async function collectLayers(context: ZfsContext): Promise<number> {
 
 async function listAbandoned(parent: string): Promise<string[]> {
   const { stdout } = await tryZfs(["list", "-H", "-t", "filesystem", "-d", "1", "-o", "name", parent]);
-  return stdout.split("\n").filter((name) => isAbandoned(name.slice(`${parent}/.new.`.length)));
+  return stdout.split("\n").filter((name) => isLeftOver(name.slice(parent.length + 1)));
 }
 
 /** The clones of each layer. */
-async function listClones(parent: string): Promise<Map<string, Set<string>>> {
-  const { stdout } = await tryZfs(["list", "-H", "-t", "snapshot", "-d", "2", "-o", "name,clones", parent]);
-  const rows = stdout.split("\n").map((line) => line.split("\t"));
-  return new Map(
-    rows.flatMap(([name = "", clones = ""]): [string, Set<string>][] => {
-      const names = clones.split(",").filter((clone) => clone !== "" && clone !== "-");
-      return name.endsWith(`@${done}`) ? [[name.slice(0, -done.length - 1), new Set(names)]] : [];
-    }),
-  );
+async function clonesOfLayers(parent: string): Promise<Map<string, Set<string>>> {
+  const rows = [...(await listClones(["-d", "2", parent]))];
+  const layers = rows.filter(([name]) => name.endsWith(`@${done}`));
+  return new Map(layers.map(([name, clones]) => [name.slice(0, -done.length - 1), new Set(clones)]));
 }
 
 function idleOf(clones: ReadonlyMap<string, ReadonlySet<string>>): string[] {

@@ -10,8 +10,9 @@ import { onInterrupt } from "../../system/signals.ts";
 import type { StreamPart, TemplateIdentity } from "../store.ts";
 import { complaintOf, refusal, tryZfs, zfs, zfsProgram } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
-import { pristine, templateDataset, templatesName } from "./names.ts";
-import { buildTemplate, discardDataset, ensureParent, quiet } from "./templates.ts";
+import { ensureParent, freshDataset, quiet } from "./fresh.ts";
+import { pristine, templatesName } from "./names.ts";
+import { buildTemplate } from "./templates.ts";
 
 /** Makes a template's dataset of a stream in a file. @throws EnrootError Corrupt, Tool, NoSpace */
 export async function receiveDataset(dataset: string, file: string): Promise<void> {
@@ -94,19 +95,18 @@ export async function withReceived(
   use: (rootfs: string) => Promise<void>,
 ): Promise<void> {
   await ensureParent(context, templatesName);
-  const dataset = templateDataset(context.place.dataset, `.new.${ownTag()}`);
+  await using fresh = freshDataset(context);
+  const { dataset } = fresh;
   const path = context.pathOf(dataset);
-  await using undo = new AsyncDisposableStack();
-  const discard = (): Promise<void> => discardDataset(context, dataset);
-  undo.defer(onInterrupt(discard));
-  undo.defer(discard);
-  await receiveChunks(["receive", "-u", ...quiet, dataset], refuseChanges(await openStream(chunks)));
+  const stream = refuseChanges(await openStream(chunks));
+  await receiveChunks(["receive", "-u", ...quiet, dataset], stream.chunks);
   await context.mounting.mount(dataset, path);
   await use(path);
 }
 
-function refuseChanges({ head, chunks }: OpenedStream): AsyncIterable<Uint8Array> {
-  if (head.fromGuid === 0n) return chunks;
+/** The stream, if it is a whole one. @throws EnrootError Unsupported */
+export function refuseChanges(stream: OpenedStream): OpenedStream {
+  if (stream.head.fromGuid === 0n) return stream;
   throw new EnrootError("Unsupported", "The stream is a difference to another file system");
 }
 

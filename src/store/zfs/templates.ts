@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Templates: read-only datasets with a snapshot that containers are clones of. One is made under a hidden name with the
-// mark of its maker, and renamed when it is complete; a lock lets one process make it while others wait.
+// Templates: read-only datasets with a snapshot that containers are clones of. A lock lets one process make one while
+// others wait.
 import { join } from "node:path";
 import { EnrootError } from "../../errors.ts";
 import { log } from "../../log.ts";
 import { makeShared } from "../../system/directory.ts";
 import { takeLock } from "../../system/lock.ts";
-import { ownTag } from "../../system/owner.ts";
-import { onInterrupt } from "../../system/signals.ts";
 import type { Content, TemplateIdentity } from "../store.ts";
 import { complaintOf, refusal, tryZfs, zfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
 import { reap } from "./eviction.ts";
-import { removePoint } from "./mounting.ts";
+import { ensureParent, freshDataset, quiet, renameDataset } from "./fresh.ts";
 import { pristine, templateDataset, templatesName } from "./names.ts";
 import { receiveDataset } from "./streams.ts";
-
-/** The mark that something's maker has put into its name below `.templates` and `.layers`. */
-const fresh = ".new.";
-
-/** Options of every dataset that is made here: mounted by us alone, and left alone by tools that take snapshots. */
-export const quiet = ["-o", "canmount=noauto", "-o", "com.sun:auto-snapshot=false"] as const;
-
-/** Makes a dataset that holds others, unless it is there. @throws EnrootError Tool */
-export async function ensureParent(context: ZfsContext, name: string): Promise<void> {
-  const args = ["create", "-u", ...quiet, `${context.place.dataset}/${name}`];
-  const outcome = await tryZfs(args);
-  if (outcome.status !== 0 && complaintOf(outcome.stderr) !== "exists") throw refusal(args, outcome);
-}
 
 /** Whether a template is complete: its snapshot is there. */
 export async function hasTemplate({ place }: ZfsContext, key: string): Promise<boolean> {
@@ -38,15 +23,20 @@ export async function hasTemplate({ place }: ZfsContext, key: string): Promise<b
   throw refusal(args, outcome);
 }
 
-/** Records that a template was used now: the eviction goes by that. */
-export async function touchTemplate({ place }: ZfsContext, key: string): Promise<void> {
-  const outcome = await tryZfs(["set", `enroot:last_used=${now()}`, templateDataset(place.dataset, key)]);
-  // Cosmetic, and it may be gone already.
-  if (outcome.status !== 0) log.debug(`Could not mark a template as used: ${outcome.stderr.trim()}`);
+/** Records that a template was used now: the eviction goes by that. Returns whether it is there; never rejects. */
+export async function touchTemplate({ place }: ZfsContext, key: string): Promise<boolean> {
+  try {
+    await zfs(["set", lastUsed(), templateDataset(place.dataset, key)]);
+    return true;
+  } catch (error) {
+    log.debug(`Could not mark a template as used: ${error}`);
+    return complaintOf(String(error)) !== "missing";
+  }
 }
 
-function now(): number {
-  return Math.floor(Date.now() / 1000);
+/** The property that says that a template is used now, in seconds after 1970. */
+export function lastUsed(): string {
+  return `enroot:last_used=${Math.floor(Date.now() / 1000)}`;
 }
 
 /** Path of a lock of the store; there are few, and they stay. @throws EnrootError Tool */
@@ -80,28 +70,38 @@ export async function ensureTemplate(
   }
 }
 
-/** Makes a content's template unless it is there, and counts that as a use. Returns whether it was there. */
-export async function keepTemplate(context: ZfsContext, content: Content): Promise<boolean> {
-  const identity = await content.identify();
+/** What a content is known by. What it takes to find out is spared if there is a template of what it says at once. */
+export async function identify(context: ZfsContext, content: Content): Promise<TemplateIdentity> {
+  const likely = await content.recognise?.();
+  if (likely !== undefined && (await hasTemplate(context, likely.key))) return likely;
+  return content.identify();
+}
+
+/** Makes a content's template unless it is there, and counts that as a use. */
+export async function keepTemplate(
+  context: ZfsContext,
+  content: Content,
+): Promise<{ identity: TemplateIdentity; had: boolean }> {
+  const identity = await identify(context, content);
   const had = await hasTemplate(context, identity.key);
   if (had) await touchTemplate(context, identity.key);
   // Before it is there: whoever asked for it should find it.
   await reap(context, "due");
   if (!had) await ensureTemplate(context, identity, (dataset) => fillDataset(context, dataset, content));
-  return had;
+  return { identity, had };
 }
 
-/** A template's provenance as user properties. */
-function properties({ uri, manifestDigest, arch }: TemplateIdentity): string[] {
+/** When a template was made and used, and its provenance, as user properties. */
+export function propertiesOf({ uri, manifestDigest, arch }: Omit<TemplateIdentity, "key">): string[] {
   const imported = new Date().toISOString().replace(/\.\d+Z$/, "Z");
   const values: [string, string | undefined][] = [
-    ["enroot:imported", imported],
-    ["enroot:last_used", String(now())],
-    ["enroot:uri", uri],
-    ["enroot:manifest-digest", manifestDigest],
-    ["enroot:arch", arch],
+    ["imported", imported],
+    ["uri", uri],
+    ["manifest-digest", manifestDigest],
+    ["arch", arch],
   ];
-  return values.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  const known = values.flatMap(([name, value]) => (value === undefined ? [] : [`enroot:${name}=${value}`]));
+  return [lastUsed(), ...known];
 }
 
 /**
@@ -115,7 +115,7 @@ export async function buildTemplate(
 ): Promise<TemplateIdentity> {
   return publish(context, templatesName, async (dataset) => {
     const identity = await build(dataset);
-    return { name: identity.key, properties: properties(identity), result: identity };
+    return { name: identity.key, properties: propertiesOf(identity), result: identity };
   });
 }
 
@@ -137,26 +137,16 @@ export async function publish<T>(
   parent: string,
   build: (dataset: string) => Promise<Published<T>>,
 ): Promise<T> {
-  const directory = `${context.place.dataset}/${parent}`;
-  const dataset = `${directory}/${fresh}${ownTag()}`;
-  await using undo = new AsyncDisposableStack();
-  let gone: Promise<void> | undefined;
-  const discard = (): Promise<void> => {
-    gone ??= discardDataset(context, dataset);
-    return gone;
-  };
-  undo.defer(onInterrupt(discard));
-  undo.defer(discard);
-  const { name, properties: values, result } = await build(dataset);
-  await zfs(["set", "readonly=on", ...values, dataset]);
-  const args = ["rename", dataset, `${directory}/${name}`];
-  const outcome = await tryZfs(args);
-  // The very same is there already, and ours goes.
-  if (complaintOf(outcome.stderr) === "exists") return result;
-  if (outcome.status !== 0) throw refusal(args, outcome);
-  gone = Promise.resolve();
-  removePoint(context.pathOf(dataset));
+  await using fresh = freshDataset(context, parent);
+  const { name, properties: values, result } = await build(fresh.dataset);
+  if (await complete(fresh.dataset, `${context.place.dataset}/${parent}/${name}`, values)) fresh.keep();
   return result;
+}
+
+/** Makes a dataset read-only and gives it its name. Returns false when the very same is there already. */
+export async function complete(dataset: string, target: string, values: readonly string[]): Promise<boolean> {
+  await zfs(["set", "readonly=on", ...values, dataset]);
+  return renameDataset(dataset, target);
 }
 
 /** Makes a template's dataset of files: fills it and takes the snapshot. */
@@ -180,18 +170,4 @@ export async function snapshotFilled(
   await fill(path);
   await mounting.unmount(dataset, path);
   await zfs(["snapshot", snapshot]);
-}
-
-/** Takes away a dataset of ours with its snapshots; what is not there is fine, and so is what resists: it is swept later. */
-export async function discardDataset(context: ZfsContext, dataset: string): Promise<void> {
-  const path = context.pathOf(dataset);
-  try {
-    await context.mounting.unmount(dataset, path, null);
-  } catch (error) {
-    log.debug(String(error));
-  }
-  const outcome = await tryZfs(["destroy", "-r", dataset], null);
-  if (outcome.status !== 0 && complaintOf(outcome.stderr) !== "missing")
-    log.debug(`Could not destroy ${dataset}: ${outcome.stderr.trim()}`);
-  removePoint(path);
 }
