@@ -23,7 +23,7 @@ import { holderOf } from "./holder.ts";
 import { removePoint } from "./mounting.ts";
 import { containerDataset, containerOf, pristine, templateDataset, templatesName } from "./names.ts";
 import { isMountPoint } from "./place.ts";
-import { ensureTemplate, fillDataset, identify, touchTemplate } from "./templates.ts";
+import { fillTemplate, identify, touchTemplate } from "./templates.ts";
 
 /** Names of all containers, sorted bytewise. `-o name -s name` has zfs read nothing but names. */
 export async function listContainers({ place }: ZfsContext): Promise<ContainerName[]> {
@@ -163,20 +163,8 @@ export async function cloneTemplate(
     if (complaint === "exists") return "exists";
     if (!["orphan", "missing"].includes(complaint) || misses > 4) throw refusal(args, outcome);
     if (complaint === "orphan") await ensureParent(context, dataset.split("/").at(-2) ?? "");
-    else await restoreTemplate(context, identity, content);
+    else await fillTemplate(context, identity, content);
   }
-}
-
-/** Makes a template that is missing. */
-async function restoreTemplate(
-  context: ZfsContext,
-  identity: TemplateIdentity,
-  content: Content,
-): Promise<void> {
-  // It was there when the content was recognised by it, which says nothing about what the content is by now.
-  if (content.recognise !== undefined && (await content.identify()).key !== identity.key)
-    throw new EnrootError("Tool", "The image has been replaced meanwhile", { hint: "try again" });
-  await ensureTemplate(context, identity, (fresh) => fillDataset(context, fresh, content));
 }
 
 interface Replacement {

@@ -48,7 +48,7 @@ export function lockPath({ place }: ZfsContext, name: string): string {
  * Makes a template unless it is there. Of several callers one makes it and the others wait.
  * @throws EnrootError whatever the content throws; nothing is left behind
  */
-export async function ensureTemplate(
+async function ensureTemplate(
   context: ZfsContext,
   identity: TemplateIdentity,
   make: (dataset: string) => Promise<void>,
@@ -77,6 +77,18 @@ export async function identify(context: ZfsContext, content: Content): Promise<T
   return content.identify();
 }
 
+/** Makes a content's template, which is missing, unless somebody has made it meanwhile. @throws EnrootError */
+export async function fillTemplate(
+  context: ZfsContext,
+  identity: TemplateIdentity,
+  content: Content,
+): Promise<void> {
+  // It may have been there when the content was recognised by it, which says nothing about what the content is by now.
+  if (content.recognise !== undefined && (await content.identify()).key !== identity.key)
+    throw new EnrootError("Tool", "The image has been replaced meanwhile", { hint: "try again" });
+  await ensureTemplate(context, identity, (dataset) => fillDataset(context, dataset, content));
+}
+
 /** Makes a content's template unless it is there, and counts that as a use. */
 export async function keepTemplate(
   context: ZfsContext,
@@ -87,7 +99,7 @@ export async function keepTemplate(
   if (had) await touchTemplate(context, identity.key);
   // Before it is there: whoever asked for it should find it.
   await reap(context, "due");
-  if (!had) await ensureTemplate(context, identity, (dataset) => fillDataset(context, dataset, content));
+  if (!had) await fillTemplate(context, identity, content);
   return { identity, had };
 }
 
@@ -150,7 +162,7 @@ export async function complete(dataset: string, target: string, values: readonly
 }
 
 /** Makes a template's dataset of files: fills it and takes the snapshot. */
-export async function fillDataset(context: ZfsContext, dataset: string, content: Content): Promise<void> {
+async function fillDataset(context: ZfsContext, dataset: string, content: Content): Promise<void> {
   if (content.stream !== undefined) return receiveDataset(dataset, content.stream);
   const chain = await content.layers?.();
   if (chain !== undefined) return (await import("./layers.ts")).fillFromLayers(context, dataset, chain);
