@@ -126,7 +126,8 @@ describe("run", () => {
   });
 
   test("--keep and --extract leave it in the target directory, where start finds it", async () => {
-    await using box = await sandbox();
+    // A bundle unpacks to a directory, which is no dataset.
+    await using box = await sandbox({ chosenStore: false });
     const { run } = await bundle(box, ["-t", "${ENROOT_DATA_PATH}/kept"]);
     expect(await run(["--extract"])).toMatchObject({ status: 0, stdout: "" });
     expect((await readdir(join(box.data, "kept"))).sort()).toContain(".enroot");

@@ -14,6 +14,8 @@ function settings(info: string): Record<string, string> {
   return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value]));
 }
 
+/** Paths of the data that are no dataset's. */
+const plain = { chosenStore: false };
 const none = { ENROOT_DATA_PATH: undefined, ENROOT_CACHE_PATH: undefined, ENROOT_RUNTIME_PATH: undefined };
 
 test("info shows the version, the file and what is in force, sorted", async () => {
@@ -86,7 +88,7 @@ test("the environment beats the files, n included", async () => {
 
 describe("the environment of a Slurm epilog", () => {
   test("has a PATH and nothing else", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     const own = await configured(box, {
       "enroot.conf": `ENROOT_DATA_PATH ${box.root}/$(id -u)/data\nENROOT_CACHE_PATH ${box.root}/$(id -un)/cache\n`,
     });
@@ -111,7 +113,7 @@ improvement("bash enroot has its paths built in", "an installation can be copied
 
 describe("directories", () => {
   test("are made for the caller alone, whatever the umask", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     const env = { ...none, XDG_RUNTIME_DIR: `${box.home}/run`, XDG_CACHE_HOME: "" };
     const result = await box.run(["sh", "-c", 'umask 0; exec "$@"', "-", enrootBinary(), "list"], {
       env,
@@ -123,14 +125,14 @@ describe("directories", () => {
   });
 
   test("that cannot be made are named", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     const result = await box.enroot(["list"], { env: { ENROOT_DATA_PATH: "/proc/none/data" } });
     expect(result.status).toBe(1);
     expect(result.stderr).toMatch(/^[^\n]*\/proc\/none[^\n]*\n$/);
   });
 
   test("that cannot be read are named", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     await chmod(box.data, 0);
     const result = await box.enroot(["list"]);
     await chmod(box.data, 0o700);
@@ -138,7 +140,7 @@ describe("directories", () => {
   });
 
   improvement("bash enroot does not name the setting", "are named together with their setting", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     const result = await box.enroot(["list"], { env: { ENROOT_DATA_PATH: "/proc/none/data" } });
     expect(result.stderr).toMatch(/^\[ERROR\] [^\n]*\/proc\/none\/data[^\n]*ENROOT_DATA_PATH[^\n]*\n$/);
     await chmod(box.data, 0);
@@ -153,7 +155,7 @@ describe("directories", () => {
     "bash enroot makes all before any command",
     "that a command does not need do not stop it",
     async () => {
-      await using box = await sandbox();
+      await using box = await sandbox(plain);
       const env = { ENROOT_RUNTIME_PATH: "/proc/none/run", ENROOT_CACHE_PATH: "/proc/none/cache" };
       expect(await box.enroot(["list"], { env })).toMatchObject({ status: 0, stderr: "" });
     },
@@ -167,7 +169,7 @@ describe("what is wrong is one clear line", () => {
     ["ENROOT_STORAGE_BACKEND ext4\n", "ENROOT_STORAGE_BACKEND"],
     ["ENROOT_STORAGE_BACKEND zfs\n", "zfs"],
   ])("%j", async (text, words) => {
-    await using box = await sandbox();
+    await using box = await sandbox(plain);
     const own = await configured(box, { "enroot.conf": text });
     const result = await own.enroot(["list"], { env: none });
     expect(result).toMatchObject({ status: 1, stdout: "" });

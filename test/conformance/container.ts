@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A container made by hand: busybox in a directory of the store.
+// A container made by hand: busybox in a directory, or a dataset, of the store.
 import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { host, type RunOptions, type Sandbox, testUser } from "../harness/index.ts";
+import { host, makeContainer, type RunOptions, type Sandbox, testUser } from "../harness/index.ts";
 
 /** A container of a sandbox. */
 export interface Container {
@@ -51,13 +51,7 @@ export async function container(
 
 /** Makes a container with nothing in it, as the store has them; returns its root file system. */
 export async function emptyContainer(box: Sandbox, name: string): Promise<string> {
-  const rootfs = join(box.data, name);
-  await mkdir(rootfs, { recursive: true });
-  if (box.env["ENROOT_STORAGE_BACKEND"] === "zfs") {
-    const store = (await host(["zfs", "list", "-H", "-o", "name", box.data])).trim();
-    await host(["zfs", "create", "-u", "-o", "canmount=noauto", `${store}/${name}`]);
-    await host(["mount", "-i", "-t", "zfs", "-o", "nosuid,nodev", `${store}/${name}`, rootfs]);
-  }
+  const rootfs = await makeContainer(box, name);
   await own(rootfs);
   return rootfs;
 }

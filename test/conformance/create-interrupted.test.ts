@@ -1,31 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 // create that is interrupted, and several at once.
-import { describe, expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
-import { enrootBinary, processesOf, sandbox, start, testUser, until } from "../harness/index.ts";
+// Also with containers that are datasets.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  enrootBinary,
+  inStore,
+  isUnpacking,
+  processesOf,
+  type Sandbox,
+  sandbox,
+  start,
+  testUser,
+  until,
+} from "../harness/index.ts";
 import { image } from "./image.ts";
 import { improvement } from "./improvement.ts";
 
 const { uid } = testUser();
 const plain = "mkdir etc; echo text > etc/file";
 
-/** What takes a while to unpack. */
-const large = `yes | head -c 300M > big
+const slow = `yes | head -c 300M > big
   for i in $(seq 40); do mkdir $i; for j in $(seq 40); do : > $i/$j; done; done`;
+
+let elsewhere: Sandbox;
+/** An image that takes a while to unpack. */
+let large: string;
+
+beforeAll(async () => {
+  // There is one store of datasets at a time.
+  elsewhere = await sandbox({ chosenStore: false });
+  large = await image(elsewhere, slow);
+});
+afterAll(() => elsewhere[Symbol.asyncDispose]());
 
 describe("interrupted", () => {
   improvement.each("bash enroot leaves half a container", [["SIGTERM"], ["SIGINT"], ["SIGHUP"]] as const)(
     "by %s: it ends by it, with nothing left",
     async (signal) => {
       await using box = await sandbox();
-      const file = await image(box, large);
-      const child = box.start(["create", file]);
-      await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+      const child = box.start(["create", large]);
+      await until("the unpacking", () => isUnpacking(box));
       child.kill(signal);
       const result = await child.exited;
       expect(result.signal).toBe(signal);
       expect(result.stderr).not.toContain("[ERROR]");
-      expect(await readdir(box.data)).toEqual([]);
+      expect(await inStore(box)).toEqual([]);
     },
   );
 
@@ -34,27 +53,25 @@ describe("interrupted", () => {
     "by SIGKILL: no container, and the next create sweeps",
     async () => {
       await using box = await sandbox();
-      const file = await image(box, large);
-      const child = box.start(["create", file]);
-      await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+      const child = box.start(["create", large]);
+      await until("the unpacking", () => isUnpacking(box));
       child.kill("SIGKILL");
       await child.exited;
       expect(await box.ok(["list"])).toBe("");
       await until("the end of its programs", async () => (await processesOf(uid, box.root)).length === 0);
       await box.ok(["create", "-n", "box", await image(box, plain, "small.sqsh")]);
-      expect(await readdir(box.data)).toEqual(["box"]);
+      expect(await inStore(box)).toEqual(["box"]);
     },
   );
 
   test("with signals ignored by the caller it is not", async () => {
     await using box = await sandbox();
-    const file = await image(box, large);
-    const ignoring = ["env", "--ignore-signal=HUP", enrootBinary(), "create", file];
+    const ignoring = ["env", "--ignore-signal=HUP", enrootBinary(), "create", large];
     const child = start(ignoring, box.env, { cwd: box.work });
-    await until("the unpacking", async () => (await readdir(box.data)).length > 0);
+    await until("the unpacking", () => isUnpacking(box));
     child.kill("SIGHUP");
     expect(await child.exited).toMatchObject({ status: 0 });
-    expect(await readdir(box.data)).toEqual(["image"]);
+    expect(await inStore(box)).toEqual(["image"]);
   });
 });
 
@@ -66,7 +83,7 @@ describe("at once", () => {
     const good = results.filter(({ status }) => status === 0);
     expect(good.length).toBe(1);
     for (const { status, stderr } of results) if (status !== 0) expect(stderr).toContain("exists");
-    expect(await readdir(box.data)).toEqual(["box"]);
+    expect(await inStore(box)).toEqual(["box"]);
   });
 
   test("for different names", async () => {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bad names, files and surroundings of containers get one clear line, exit status 1, and nothing half-made.
+// Also with containers that are datasets.
 
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { enrootBinary, type Sandbox, sandbox } from "../harness/index.ts";
+import { enrootBinary, inStore, type Sandbox, sandbox } from "../harness/index.ts";
 import { busybox, image } from "./image.ts";
 import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
@@ -29,7 +30,7 @@ describe("names and files", () => {
       expect(result.status).toBe(1);
       expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
     }
-    expect(await files(box, box.data)).toBe("");
+    expect(await inStore(box)).toEqual([]);
   });
 
   test("a container that is not there", async () => {
@@ -52,7 +53,7 @@ describe("names and files", () => {
     await writeFile(join(box.work, "x.sqsh"), text);
     expect(refusal(await box.enroot(["create", "x.sqsh"]))).toContain("x.sqsh");
     refusal(await box.enroot(["start", "./x.sqsh", "true"]));
-    expect(await files(box, box.data)).toBe("");
+    expect(await inStore(box)).toEqual([]);
     expect(await files(box, box.runtime)).toBe("");
   });
 
@@ -61,7 +62,7 @@ describe("names and files", () => {
     await image(box, busybox, "whole.sqsh");
     await box.run(["sh", "-c", "head -c 300000 whole.sqsh > cut.sqsh"]);
     expect(refusal(await box.enroot(["create", "cut.sqsh"]))).toContain("cut.sqsh");
-    expect(await files(box, box.data)).toBe("");
+    expect(await inStore(box)).toEqual([]);
   });
 
   test("an image that may not be read", async () => {
@@ -88,7 +89,8 @@ improvement(
   "bash enroot leaves half a container",
   "no space for the container: names the path and the variable",
   async () => {
-    await using box = await sandbox();
+    // The small disk is mounted on the store's directory.
+    await using box = await sandbox({ chosenStore: false });
     const file = await image(box, busybox);
     const line = refusal(await withLittleSpace(box, box.data, ["create", file]));
     expect(line).toContain(box.data);
@@ -102,7 +104,7 @@ describe("programs that are not installed", () => {
     const file = await image(box, busybox);
     const line = refusal(await box.enroot(["create", file], { prepare: hide(box, "unsquashfs") }));
     expect(line).toContain("unsquashfs");
-    expect(await files(box, box.data)).toBe("");
+    expect(await inStore(box)).toEqual([]);
   });
 
   improvement("bash enroot does not tell", "the package that has them is named", async () => {
@@ -112,8 +114,9 @@ describe("programs that are not installed", () => {
     expect(line).toContain("squashfs-tools");
   });
 
+  // A dataset is started without either of these.
   test("start of an image without squashfuse", async () => {
-    await using box = await sandbox();
+    await using box = await sandbox({ chosenStore: false });
     const file = await image(box, busybox);
     const prepare = hide(box, "squashfuse", "squashfuse_ll");
     const line = refusal(await box.enroot(["start", file, "true"], { prepare }));
@@ -122,7 +125,7 @@ describe("programs that are not installed", () => {
   });
 
   test("start of an image without fuse-overlayfs, when that is what is wanted", async () => {
-    await using box = await sandbox({ env: { ENROOT_NATIVE_OVERLAYFS: "no" } });
+    await using box = await sandbox({ env: { ENROOT_NATIVE_OVERLAYFS: "no" }, chosenStore: false });
     const file = await image(box, busybox);
     const line = refusal(await box.enroot(["start", file, "true"], { prepare: hide(box, "fuse-overlayfs") }));
     expect(line).toContain("fuse-overlayfs");
@@ -135,7 +138,8 @@ describe("start", () => {
   }
 
   improvement("bash enroot does not know why", "user namespaces are disabled: names the switch", async () => {
-    await using box = await sandbox();
+    // Datasets cannot be used from inside of a user namespace.
+    await using box = await sandbox({ chosenStore: false });
     await container(box);
     // The limit of a user namespace that has been entered before: nobody else's.
     const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
@@ -147,7 +151,8 @@ describe("start", () => {
   improvement("bash enroot does not know why", "a store that is mounted noexec: says so", async () => {
     await using box = await sandbox();
     await container(box);
-    const prepare = `mount --bind ${box.data} ${box.data}; mount -o remount,bind,noexec ${box.data}`;
+    const rootfs = join(box.data, "c");
+    const prepare = `mount --bind ${rootfs} ${rootfs}; mount -o remount,bind,noexec ${rootfs}`;
     const line = refusal(await box.enroot(["start", "c", "true"], { prepare }));
     expect(line).toContain("noexec");
     expect(line).toContain("ENROOT_DATA_PATH");

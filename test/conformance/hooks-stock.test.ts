@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the hooks that come with enroot do to a container.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -251,17 +252,16 @@ describe("cgroups", () => {
 });
 
 describe("a root file system on a read-only file system", () => {
-  const readOnly = (box: { data: string }) =>
-    `mount --bind ${box.data} ${box.data}; mount -o remount,bind,ro ${box.data}`;
+  const readOnly = (rootfs: string) => `mount --bind ${rootfs} ${rootfs}; mount -o remount,bind,ro ${rootfs}`;
 
   improvement(
     "bash enroot has to write the lock",
     "starts in silence when it was started before",
     async () => {
       await using box = await sandbox();
-      const { inside } = await container(box);
+      const { inside, rootfs } = await container(box);
       await inside("true");
-      expect(await box.enroot(["start", "box", "whoami"], { prepare: readOnly(box) })).toEqual({
+      expect(await box.enroot(["start", "box", "whoami"], { prepare: readOnly(rootfs) })).toEqual({
         status: 0,
         signal: null,
         stdout: `${userName}\n`,
@@ -281,7 +281,7 @@ describe("a root file system on a read-only file system", () => {
       for (const name of ["hosts", "hostname", "resolv.conf", "machine-id"])
         await writeFile(join(rootfs, "etc", name), "");
       const result = await box.enroot(["start", "-e", "HOME=/", "box", "id", "-u"], {
-        prepare: readOnly(box),
+        prepare: readOnly(rootfs),
       });
       expect(result).toMatchObject({ status: 0, stdout: `${uid}\n` });
       expect(result.stderr).toMatch(/^(\[WARN\] Could not .* in the container: Read-only file system\n)+$/);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an import makes of an image's configuration and layers, as a container sees it.
+// Also with containers that are datasets.
+
 import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -40,7 +42,8 @@ type Config = Readonly<Record<string, unknown>>;
 /** A sandbox with an imported image and a container of it, and what import was told. */
 async function made(image: ScriptedImage): Promise<{ box: Sandbox; uri: string }> {
   await using registry = serveImage(image);
-  const box = await sandbox({ env: registry.env });
+  // The image's files are looked at as well.
+  const box = await sandbox({ env: { ...registry.env, ENROOT_ZFS_IMPORT_FORMAT: "squashfs" } });
   await box.ok(["import", "-o", "image.sqsh", registry.uri]);
   await box.ok(["create", "-n", "box", "image.sqsh"]);
   return { box, uri: registry.uri };

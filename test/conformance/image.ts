@@ -23,6 +23,8 @@ export async function image(
   await host(["sh", "-euc", `mkdir -m 755 "$1"; cd "$1"; ${script}`, "sh", tree]);
   const quiet = ["-noappend", "-all-root", "-no-progress", "-quiet"];
   await host(["mksquashfs", tree, file, ...quiet, ...options]);
+  // Where tests run, that may be memory.
+  await host(["rm", "-rf", tree]);
   await chmod(file, 0o644);
   return file;
 }

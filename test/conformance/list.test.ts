@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import {
   testUser,
   until,
 } from "../harness/index.ts";
+import { emptyContainer, own } from "./container.ts";
 import { busybox } from "./image.ts";
 import { improvement } from "./improvement.ts";
 
@@ -19,9 +21,9 @@ const header = ["NAME", "PID", "COMM", "STATE", "STARTED", "TIME", "MNTNS", "USE
 
 /** Makes a container without an image. */
 async function container(box: Sandbox, name: string): Promise<void> {
-  const { uid, gid } = testUser();
-  const script = `mkdir "$1/$2"; cd "$1/$2"; ${busybox}; chown -R ${uid}:${gid} .`;
-  await host(["sh", "-euc", script, "-", box.data, name]);
+  const rootfs = await emptyContainer(box, name);
+  await host(["sh", "-euc", busybox], { cwd: rootfs });
+  await own(rootfs);
 }
 
 /** The rows of `list -f` below its header, as fields. */
@@ -53,11 +55,17 @@ async function running(box: Sandbox, args: readonly string[], command = "sleep")
 }
 
 describe("names", () => {
-  test("one a line, sorted bytewise, directories without a leading dot", async () => {
+  test("one a line, sorted bytewise, without those with a leading dot", async () => {
     await using box = await sandbox();
-    for (const name of ["b", "a b", "B", "-f", ".hidden", "ä"]) await mkdir(join(box.data, name));
-    await symlink(join(box.data, "b"), join(box.data, "link"));
-    expect(await box.ok(["list"])).toBe("-f\nB\na b\nb\nlink\nä\n");
+    for (const name of ["b", "a b", "B", "-f", ".hidden", "ä"]) await emptyContainer(box, name);
+    expect(await box.ok(["list"])).toBe("-f\nB\na b\nb\nä\n");
+  });
+
+  test("directories behind links are containers as well", async () => {
+    // A link is never a dataset.
+    await using box = await sandbox({ chosenStore: false });
+    await symlink(await emptyContainer(box, "b"), join(box.data, "link"));
+    expect(await box.ok(["list"])).toBe("b\nlink\n");
   });
 
   test("nothing at all where there is none", async () => {
@@ -68,7 +76,7 @@ describe("names", () => {
 
   test("what is being made is not listed", async () => {
     await using box = await sandbox();
-    await mkdir(join(box.data, ".new.host.1.1.1.0"));
+    await emptyContainer(box, ".new.host.1.1.1.0");
     expect(await box.ok(["list"])).toBe("");
     expect(await rows(box)).toEqual([]);
   });
@@ -140,8 +148,8 @@ describe("processes", () => {
     await using box = await sandbox();
     await container(box, "box");
     const child = await running(box, ["box", "sleep", "1000"]);
-    const other = join(box.home, "other");
-    const result = await box.ok(["list", "-f"], { env: { ENROOT_DATA_PATH: other } });
+    const other = { ENROOT_DATA_PATH: join(box.home, "other"), ENROOT_STORAGE_BACKEND: "dir" };
+    const result = await box.ok(["list", "-f"], { env: other });
     const pid = String(child.pid);
     const row = result.split("\n").find((line) => line.trimStart().split(/ +/).includes(pid)) ?? "";
     // Below the row of another container without a name, should there be one.
@@ -197,7 +205,12 @@ test("another user's containers are not seen", async () => {
   await mkdir(join(box.root, "foreign"), { mode: 0o777 });
   await writeFile(join(box.root, "probe"), "");
   const nobody = join(box.root, "nobody");
-  const env = { HOME: nobody, ENROOT_DATA_PATH: nobody, ENROOT_RUNTIME_PATH: nobody };
+  const env = {
+    HOME: nobody,
+    ENROOT_DATA_PATH: nobody,
+    ENROOT_RUNTIME_PATH: nobody,
+    ENROOT_STORAGE_BACKEND: "dir",
+  };
   await host([
     "sh",
     "-euc",

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // load: an image straight into a container.
+// Also with containers that are datasets.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { imageRegistry, type Tree, treeOf } from "../fixtures/index.ts";
-import { processesOf, type Registry, sandbox, testUser, until } from "../harness/index.ts";
+import {
+  inStore,
+  isUnpacking,
+  processesOf,
+  type Registry,
+  sandbox,
+  testUser,
+  until,
+} from "../harness/index.ts";
 import { improvement } from "./improvement.ts";
 import { refusal } from "./refusal.ts";
 import { files } from "./surroundings.ts";
@@ -29,9 +38,10 @@ function content(tree: Tree): Tree {
 async function both(image: string): Promise<[loaded: Tree, created: Tree]> {
   await using box = await sandbox({ env: registry.env });
   await box.ok(["load", "-n", "loaded", registry.uri(image)]);
-  await box.ok(["import", "-o", "image.sqsh", registry.uri(image)]);
+  const env = { ENROOT_ZFS_IMPORT_FORMAT: "squashfs" };
+  await box.ok(["import", "-o", "image.sqsh", registry.uri(image)], { env });
   await box.ok(["create", "-n", "created", "image.sqsh"]);
-  expect((await readdir(box.data)).sort()).toEqual(["created", "loaded"]);
+  expect(await inStore(box)).toEqual(["created", "loaded"]);
   expect(await files(box, box.temp)).toBe("");
   return [content(await treeOf(join(box.data, "loaded"))), content(await treeOf(join(box.data, "created")))];
 }
@@ -61,7 +71,7 @@ improvement.each("times of bash enroot's are those of the making; it does not un
 test("the default name is that of an import, and the container runs", async () => {
   await using box = await sandbox({ env: registry.env });
   await box.ok(["load", registry.uri("test/small:latest")]);
-  expect(await readdir(box.data)).toEqual(["test+small+latest"]);
+  expect(await inStore(box)).toEqual(["test+small+latest"]);
   expect(await box.ok(["start", "test+small+latest", "sh", "-c", "echo started"])).toBe("started\n");
 });
 
@@ -87,7 +97,7 @@ test("no registry there leaves nothing", async () => {
   await using box = await sandbox({ env: registry.env });
   const { status } = await box.enroot(["load", "docker://127.0.0.1:1#test/none"]);
   expect(status).not.toBe(0);
-  expect(await readdir(box.data)).toEqual([]);
+  expect(await inStore(box)).toEqual([]);
 });
 
 test.each([
@@ -97,7 +107,7 @@ test.each([
 ])("%s is refused and leaves nothing", async (_, args) => {
   await using box = await sandbox({ env: registry.env });
   refusal(await box.enroot(args));
-  expect(await readdir(box.data)).toEqual([]);
+  expect(await inStore(box)).toEqual([]);
 });
 
 improvement.each("bash enroot leaves files, or goes on", [["SIGTERM"], ["SIGINT"], ["SIGHUP"]] as const)(
@@ -105,10 +115,10 @@ improvement.each("bash enroot leaves files, or goes on", [["SIGTERM"], ["SIGINT"
   async (signal) => {
     await using box = await sandbox({ env: registry.env });
     const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
-    await until("the first files", async () => (await files(box, box.data)).includes("/"));
+    await until("the first files", () => isUnpacking(box));
     child.kill(signal);
     expect(await child.exited).toMatchObject({ status: null, signal });
-    expect(await readdir(box.data)).toEqual([]);
+    expect(await inStore(box)).toEqual([]);
     expect(await files(box, box.temp)).toBe("");
   },
   60_000,
@@ -120,13 +130,13 @@ improvement(
   async () => {
     await using box = await sandbox({ env: registry.env });
     const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
-    await until("the first files", async () => (await files(box, box.data)).includes("/"));
+    await until("the first files", () => isUnpacking(box));
     child.kill("SIGKILL");
     await child.exited;
     await until("the end of its programs", async () => (await processesOf(uid, box.root)).length === 0);
     expect(await box.ok(["list"])).toBe("");
     await box.ok(["load", "-n", "box", registry.uri("test/small")]);
-    expect(await readdir(box.data)).toEqual(["box"]);
+    expect(await inStore(box)).toEqual(["box"]);
   },
   60_000,
 );

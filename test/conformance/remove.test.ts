@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { host, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";
+import { host, inStore, makeContainer, type Sandbox, sandbox, until } from "../harness/index.ts";
+import { emptyContainer, own } from "./container.ts";
 import { improvement } from "./improvement.ts";
 
 async function containers(box: Sandbox, ...names: string[]): Promise<void> {
-  for (const name of names) await mkdir(join(box.data, name, "etc"), { recursive: true });
-  const { uid, gid } = testUser();
-  await host(["chown", "-R", `${uid}:${gid}`, box.data]);
+  for (const name of names) await mkdir(join(await makeContainer(box, name), "etc"));
+  await own(box.data);
 }
 
 describe("confirmation", () => {
@@ -24,7 +25,7 @@ describe("confirmation", () => {
     await containers(box, "box");
     const result = await box.enroot(["remove", "box"], { stdin });
     expect(result).toMatchObject({ status, stdout: "" });
-    expect(await readdir(box.data)).toEqual(left);
+    expect(await inStore(box)).toEqual(left);
   });
 
   test("on a terminal is a question that names the container", async () => {
@@ -35,7 +36,7 @@ describe("confirmation", () => {
     expect(child.stdout()).toContain(join(box.data, "box"));
     await child.write("y\n");
     expect(await child.exited).toMatchObject({ status: 0 });
-    expect(await readdir(box.data)).toEqual([]);
+    expect(await inStore(box)).toEqual([]);
   });
 
   test("is asked for each container", async () => {
@@ -45,7 +46,7 @@ describe("confirmation", () => {
       status: 0,
       stderr: "",
     });
-    expect(await readdir(box.data)).toEqual(["a"]);
+    expect(await inStore(box)).toEqual(["a"]);
   });
 
   test.each([["-f"], ["--force"]])("is not asked with %s", async (option) => {
@@ -57,14 +58,14 @@ describe("confirmation", () => {
       stdout: "",
       stderr: "",
     });
-    expect(await readdir(box.data)).toEqual([]);
+    expect(await inStore(box)).toEqual([]);
   });
 
   test("is not asked with ENROOT_FORCE_OVERRIDE", async () => {
     await using box = await sandbox();
     await containers(box, "a");
     await box.ok(["remove", "a"], { env: { ENROOT_FORCE_OVERRIDE: "y" } });
-    expect(await readdir(box.data)).toEqual([]);
+    expect(await inStore(box)).toEqual([]);
   });
 });
 
@@ -79,7 +80,7 @@ describe("refused, and nothing is touched", () => {
     const result = await box.enroot(["remove", "-f", name]);
     expect(result.status).toBe(1);
     expect(result.stderr).toMatch(/^\[ERROR\] [^\n]+\n$/);
-    expect((await readdir(box.data)).sort()).toEqual([".hidden", "box"]);
+    expect(await inStore(box)).toEqual([".hidden", "box"]);
   });
 
   test("a container with something mounted in it, also behind a link", async () => {
@@ -96,7 +97,7 @@ describe("refused, and nothing is touched", () => {
         expect(result.stderr).toContain(mount);
       }
       expect(await readdir(mount)).toEqual(["kept"]);
-      expect(await readdir(box.data)).toEqual(["box"]);
+      expect(await inStore(box)).toEqual(["box"]);
     } finally {
       await host(["umount", mount]);
     }
@@ -105,11 +106,12 @@ describe("refused, and nothing is touched", () => {
 
 test("odd permissions, deep trees and odd names go", async () => {
   await using box = await sandbox();
-  const script = `mkdir box; cd box; mkdir -p -m 0 none; mkdir -p ro/sub; touch ro/f; chmod 555 ro; touch "$(printf 'a\\nb\\351')" -- -rf
+  await emptyContainer(box, "box");
+  const script = `cd box; mkdir -p -m 0 none; mkdir -p ro/sub; touch ro/f; chmod 555 ro; touch "$(printf 'a\\nb\\351')" -- -rf
     mkfifo pipe; ln -s / root; p=$(printf '0123456789/%.0s' $(seq 300)); for i in 1 2 3; do mkdir -p $p; cd $p; done; touch end; chmod 0 .`;
   expect((await box.run(["bash", "-c", script], { cwd: box.data })).status).toBe(0);
   await box.ok(["remove", "-f", "box"]);
-  expect(await readdir(box.data)).toEqual([]);
+  expect(await inStore(box)).toEqual([]);
 });
 
 test("links in a container are not followed", async () => {
@@ -118,7 +120,7 @@ test("links in a container are not followed", async () => {
   await containers(box, "box");
   await symlink(box.home, join(box.data, "box/out"));
   await box.ok(["remove", "-f", "box"]);
-  expect(await readdir(box.data)).toEqual([]);
+  expect(await inStore(box)).toEqual([]);
   expect(await readdir(box.home)).toContain("kept");
 });
 
@@ -126,22 +128,24 @@ improvement(
   "bash enroot deletes what it leads to instead",
   "a container that is a link is deleted as one",
   async () => {
-    await using box = await sandbox();
+    // A link is never a dataset.
+    await using box = await sandbox({ chosenStore: false });
     await mkdir(join(box.home, "kept"));
     await symlink(box.home, join(box.data, "link"));
     await box.ok(["remove", "-f", "link"]);
-    expect(await readdir(box.data)).toEqual([]);
+    expect(await inStore(box)).toEqual([]);
     expect(await readdir(box.home)).toContain("kept");
   },
 );
 
 test("files of somebody else stay, under the same name, and that is an error", async () => {
-  await using box = await sandbox();
+  // A dataset goes with whatever is in it.
+  await using box = await sandbox({ chosenStore: false });
   await containers(box, "box");
   await host(["chown", "-R", "root:root", join(box.data, "box/etc")]);
   await writeFile(join(box.data, "box/etc/file"), "");
   const result = await box.enroot(["remove", "-f", "box"]);
   expect(result.status).toBe(1);
   expect(result.stderr).toMatch(/^[^\n]*box[^\n]*\n$/);
-  expect(await readdir(box.data)).toEqual(["box"]);
+  expect(await inStore(box)).toEqual(["box"]);
 });

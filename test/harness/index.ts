@@ -8,5 +8,6 @@ export { host, type Result, type Running, type RunOptions, start, until } from "
 export { has } from "./programs.ts";
 export { account, type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
 export { type Directories, type Sandbox, sandbox } from "./sandbox.ts";
+export { hasDatasets, inStore, isUnpacking, makeContainer } from "./store.ts";
 export { asUser, testUser, userName } from "./user.ts";
 export { delegation, type ZfsStore, type ZfsStoreOptions, zfsPool, zfsStore } from "./zfs.ts";
