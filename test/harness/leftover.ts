@@ -13,8 +13,13 @@ export async function processesOf(uid: number, directory: string): Promise<strin
 /** The mount points at or below a directory in the tests' own mount namespace. */
 export async function mountsBelow(directory: string): Promise<string[]> {
   const table = await readFile("/proc/self/mountinfo", "utf8");
-  const points = table.split("\n").map((line) => line.split(" ")[4] ?? "");
+  const points = table.split("\n").map((line) => unescaped(line.split(" ")[4] ?? ""));
   return points.filter((point) => point === directory || point.startsWith(`${directory}/`));
+}
+
+// Spaces and the like are octal numbers in the kernel's tables.
+function unescaped(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 async function describe(pid: string, uid: number, directory: string): Promise<string | undefined> {
