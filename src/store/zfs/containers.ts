@@ -19,7 +19,7 @@ import {
   quiet,
   renameDataset,
 } from "./fresh.ts";
-import { holderOf } from "./holder.ts";
+import { holderOf, mountBelow } from "./holder.ts";
 import { removePoint } from "./mounting.ts";
 import { containerDataset, containerOf, pristine, templateDataset, templatesName } from "./names.ts";
 import { isMountPoint } from "./place.ts";
@@ -241,6 +241,11 @@ async function unmountFree(
   try {
     await context.mounting.unmount(dataset, path);
   } catch (error) {
+    const inner = mountBelow(path);
+    if (inner !== undefined)
+      throw new EnrootError("Unsupported", `Could not remove ${name}: ${inner} is mounted`, {
+        hint: "unmount it first",
+      });
     const holder = holderOf(dataset);
     if (holder === undefined) throw error;
     throw new EnrootError("Tool", `Could not remove ${name}: it is in use by ${holder}`, {

@@ -13,6 +13,11 @@ export function holderOf(dataset: string): string | undefined {
   return pid === undefined ? undefined : `process ${pid} (${nameOf(pid)})`;
 }
 
+/** Something that is mounted below a directory, if there is any. */
+export function mountBelow(directory: string): string | undefined {
+  return readMounts("self").find(({ point }) => point.startsWith(`${directory}/`))?.point;
+}
+
 interface Sought {
   readonly dataset: string;
   /** Our mount namespace. */
