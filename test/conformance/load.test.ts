@@ -19,6 +19,10 @@ import { refusal } from "./refusal.ts";
 import { files } from "./surroundings.ts";
 
 const { uid } = testUser();
+/** The machine that tests of datasets run on is an emulated one, to which everything is large. */
+const isSlow = process.env["ENROOT_STORAGE_BACKEND"] === "zfs";
+/** Takes a while to unpack. */
+const large = isSlow ? "test/odd" : "test/medium";
 let registry: Registry;
 
 beforeAll(async () => {
@@ -56,9 +60,8 @@ test("gives what import and create give", async () => {
 
 improvement.each("times of bash enroot's are those of the making; it does not unpack some links", [
   ["test/small:latest"],
-  ["test/odd:latest"],
   ["test/odd:mixed"],
-  ["test/medium:latest"],
+  ...(isSlow ? [] : [["test/odd:latest"] as const, ["test/medium:latest"] as const]),
 ])(
   "of %s gives exactly what import and create give",
   async (image) => {
@@ -114,7 +117,7 @@ improvement.each("bash enroot leaves files, or goes on", [["SIGTERM"], ["SIGINT"
   "%s ends it without a trace",
   async (signal) => {
     await using box = await sandbox({ env: registry.env });
-    const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
+    const child = box.start(["load", "-n", "box", registry.uri(large)]);
     await until("the first files", () => isUnpacking(box));
     child.kill(signal);
     expect(await child.exited).toMatchObject({ status: null, signal });
@@ -129,7 +132,7 @@ improvement(
   "what a killed load has left goes with the next one",
   async () => {
     await using box = await sandbox({ env: registry.env });
-    const child = box.start(["load", "-n", "box", registry.uri("test/medium")]);
+    const child = box.start(["load", "-n", "box", registry.uri(large)]);
     await until("the first files", () => isUnpacking(box));
     child.kill("SIGKILL");
     await child.exited;

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { processesOf, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";
+import { inStore, processesOf, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";
 import { container, lines, own } from "./container.ts";
 import { busybox, image } from "./image.ts";
 import { improvement } from "./improvement.ts";
@@ -24,9 +24,9 @@ const overlays: readonly Kind[] = [
 const kinds: readonly Kind[] =
   process.env["ENROOT_STORAGE_BACKEND"] === "zfs" ? [["a dataset", {}]] : overlays;
 
-/** Processes of the sandbox's that run FUSE servers or keep them. */
+/** What there is for a start: processes, of which some run FUSE servers or keep them, and datasets. */
 async function helpers(box: Sandbox): Promise<string[]> {
-  return processesOf(testUser().uid, box.root);
+  return [...(await processesOf(testUser().uid, box.root)), ...(await inStore(box))];
 }
 
 describe.each(kinds)("with %s", (_, env) => {
@@ -83,19 +83,21 @@ describe.each(kinds)("with %s", (_, env) => {
     expect((await helpers(box)).length).toBeGreaterThan(1);
     running.kill(signal);
     expect(await running.exited).toMatchObject({ signal });
-    await until("the end of the servers", async () => (await helpers(box)).length === 0);
+    await until("the end of all that", async () => (await helpers(box)).length === 0);
   });
 
   test("the servers do not outlive the command, nor does the command wait for them", async () => {
     await using box = await sandbox({ env });
     const file = await image(box, script);
+    // The first one may say that it extracts the image.
+    await box.ok(["start", file, "true"]);
     expect(await box.enroot(["start", file, "sh", "-c", "exit 4"])).toEqual({
       status: 4,
       signal: null,
       stdout: "",
       stderr: "",
     });
-    await until("the end of the servers", async () => (await helpers(box)).length === 0);
+    await until("the end of all that", async () => (await helpers(box)).length === 0);
   });
 
   test("the caller's descriptors are the command's own", async () => {
