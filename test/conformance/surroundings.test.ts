@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts in odd places and large numbers.
-// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
