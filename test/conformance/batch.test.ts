@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // batch: a configuration script that names its container.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a bundle says of itself and of the machine.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { sandbox } from "../harness/index.ts";
 import { bundle } from "./bundle-image.ts";

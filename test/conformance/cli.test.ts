@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

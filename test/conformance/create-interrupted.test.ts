@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // create that is interrupted, and several at once.
-// Also with containers that are datasets.
+// Also with containers that are datasets, in every run.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   enrootBinary,

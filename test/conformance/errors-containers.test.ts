@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bad names, files and surroundings of containers get one clear line, exit status 1, and nothing half-made.
-// Also with containers that are datasets.
+// Also with containers that are datasets, in every run.
 
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, writeFile } from "node:fs/promises";

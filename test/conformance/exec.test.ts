@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // exec: a command in the namespaces, the environment and the working directory of a container's process.
-// Also with containers that are datasets.
+// Also with containers that are datasets, in every run.
 import { describe, expect, test } from "bun:test";
 import { readFile, readlink } from "node:fs/promises";
 import { type Running, type Sandbox, sandbox, testUser, until } from "../harness/index.ts";

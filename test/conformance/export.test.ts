@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // export: an image of a container as it is now.
-// Also with containers that are datasets.
+// Also with containers that are datasets, in every run.
 import { describe, expect, test } from "bun:test";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPUs by specifications of the Container Device Interface, with devices that every machine has.
+// Also with containers that are datasets.
 import { describe, expect } from "bun:test";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPUs by nvidia-container-cli, of which a stand-in records how it is called, and the opt-in hooks.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

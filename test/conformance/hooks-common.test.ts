@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions that hooks of sites get from common.sh.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the hooks that come with enroot do to a container.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The protocol between a start and the hooks of sites and users.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an import makes of an image's configuration and layers, as a container sees it.
+// Also with containers that are datasets.
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readFile } from "node:fs/promises";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Also with containers that are datasets.
+// Also with containers that are datasets, in every run.
 import { describe, expect, test } from "bun:test";
 import { mkdir, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

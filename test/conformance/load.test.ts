@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // load: an image straight into a container.
+// Also with containers that are datasets.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What settings are when nobody sets them, and how they reach what they are for.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

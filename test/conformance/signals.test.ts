@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signals, job control and terminals, through start and exec, as a shell and its user see them.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The container's environment: image, system directories, user directories, configuration script, command line.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starting an image as it is: squashfs below and changes in memory, or a dataset; nothing is left behind.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logging in to a container as its login.defs wants it, and what a first word that is a file means.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";

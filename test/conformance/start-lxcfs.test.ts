@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The opt-in mounts of lxcfs, of whose files stand-ins are mounted where it has them.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a container has mounted: of the system's own, of fstab files, of the command line.
+// Also with containers that are datasets.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";

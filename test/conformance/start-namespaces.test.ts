@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // --net, --pid, --ipc, --uts, and the small /dev.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";

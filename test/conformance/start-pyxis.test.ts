@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Slurm plug-in pyxis does with `start`: its command line, its configuration file, what it reads of the process.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

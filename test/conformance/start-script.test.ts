@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // /etc/rc, --rc and configuration scripts.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process that a container's command is: what the caller gave it arrives unchanged, and what it does comes back.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts in odd places and large numbers.
+// Also with containers that are datasets.
 import { expect, test } from "bun:test";
 import { enrootBinary, sandbox } from "../harness/index.ts";
 import { container } from "./container.ts";
