@@ -2,7 +2,9 @@
 // Two machines with a store each, in two pools where there are two, and a real sshd on loopback between them. The second
 // is a mount namespace with a configuration of its own: files of a stream belong to the same user on both.
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { Transform } from "node:stream";
 import {
   delegation,
   distDirectory,
@@ -19,6 +21,10 @@ import { freePort } from "../harness/port.ts";
 /** The other machine's name in URIs. */
 export const peerHost = "enroot-peer-test";
 
+/** Its name by a way on which nothing more comes after so many bytes in one direction. */
+export const stallingHost = `${peerHost}-stalling`;
+const untilStall = 16_000_000;
+
 /** Two stores. */
 export interface Peers extends AsyncDisposable {
   readonly box: Sandbox;
@@ -26,6 +32,8 @@ export interface Peers extends AsyncDisposable {
   readonly dataset: string;
   /** Dataset of the store there. */
   readonly peerDataset: string;
+  /** Ends all connections by the way that stalls. */
+  cut(): void;
   /** Runs an enroot command there. */
   asPeer(args: readonly string[]): Promise<string>;
   /** Runs any other command there. */
@@ -59,7 +67,8 @@ export async function openPeers(): Promise<Peers> {
   const env = [`PATH=${path}`, "ENROOT_STORAGE_BACKEND=zfs", `ENROOT_DATA_PATH=${peerPath}`];
   for (const name of ["cache", "config", "runtime", "temp"])
     env.push(`ENROOT_${name.toUpperCase()}_PATH=${box.root}/${name}`);
-  const server = await openServer(place, env.join(" "), undo);
+  const stalling = new Set<Socket>();
+  const server = await openServer(place, env.join(" "), { stalling, undo });
   const user = ["setpriv", `--reuid=${userName}`, `--regid=${userName}`, "--init-groups"];
   const shell = (argv: readonly string[]): Promise<string> =>
     host(["nsenter", "--mount", "--target", String(server), ...user, "env", "-i", ...env, ...argv]);
@@ -69,6 +78,9 @@ export async function openPeers(): Promise<Peers> {
     dataset: store.dataset,
     peerDataset,
     shell,
+    cut: () => {
+      for (const socket of stalling) socket.destroy();
+    },
     asPeer: (args) => shell(["enroot", ...args]),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -80,8 +92,14 @@ async function peerPool(): Promise<string> {
   return pools.includes("peer") ? "peer" : (process.env["ENROOT_TEST_ZPOOL"] ?? "tank");
 }
 
+interface Ways {
+  /** Gets the connections that stall. */
+  readonly stalling: Set<Socket>;
+  readonly undo: AsyncDisposableStack;
+}
+
 /** Starts sshd in a mount namespace of its own; returns its number. */
-async function openServer(place: string, env: string, undo: AsyncDisposableStack): Promise<number> {
+async function openServer(place: string, env: string, { stalling, undo }: Ways): Promise<number> {
   const key = join(place, "key");
   await host(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
   await host(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(place, "host")]);
@@ -111,14 +129,18 @@ SetEnv ${env}
     server.kill();
     await server.exited;
   });
-  const known = `[127.0.0.1]:${port} ${(await Bun.file(join(place, "host.pub")).text()).trim()}\n`;
+  const known = `${peerHost} ${(await Bun.file(join(place, "host.pub")).text()).trim()}\n`;
   await writeFile(join(place, "known_hosts"), known);
   const configuration = `/etc/ssh/ssh_config.d/${peerHost}.conf`;
   await writeFile(
     configuration,
     `Host ${peerHost}
-  HostName 127.0.0.1
   Port ${port}
+Host ${stallingHost}
+  Port ${await openStalling(port, { stalling, undo })}
+Host ${peerHost}*
+  HostName 127.0.0.1
+  HostKeyAlias ${peerHost}
   IdentityFile ${key}
   UserKnownHostsFile ${place}/known_hosts
   StrictHostKeyChecking yes
@@ -132,4 +154,37 @@ SetEnv ${env}
     ),
   );
   return server.pid;
+}
+
+/** Listens for connections to a port of this machine that stall; returns where. */
+async function openStalling(port: number, { stalling, undo }: Ways): Promise<number> {
+  const server = createServer((here) => {
+    const there = connect(port, "127.0.0.1");
+    stalling.add(here);
+    for (const [one, other] of [
+      [here, there],
+      [there, here],
+    ] as const) {
+      one.on("error", () => {});
+      one.on("close", () => other.destroy());
+      one.pipe(limited()).pipe(other);
+    }
+  });
+  const own = freePort();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(own, "127.0.0.1", resolve);
+  await promise;
+  undo.defer(() => void server.close());
+  return own;
+}
+
+/** Lets so many bytes through, and waits for ever then. */
+function limited(): Transform {
+  let left = untilStall;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length;
+      if (left > 0) done(undefined, chunk);
+    },
+  });
 }

@@ -5,11 +5,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { busybox, image } from "../conformance/image.ts";
 import { host, until, userName } from "../harness/index.ts";
-import { openPeers, type Peers, peerHost } from "./peers.ts";
+import { openPeers, type Peers, peerHost, stallingHost } from "./peers.ts";
 import { lines, refusal } from "./scene.ts";
 
 let peers: Peers;
 const uri = (name: string): string => `zfs://${peerHost}/${name}`;
+const stallingUri = (name: string): string => `zfs://${stallingHost}/${name}`;
 
 beforeAll(async () => {
   peers = await openPeers();
@@ -139,7 +140,7 @@ describe("a transfer that was cut off goes on where it was", () => {
     const { box, dataset } = peers;
     await largeImage("pulled");
     await peers.asPeer(["create", "-n", "pulled", "/tmp/pulled.sqsh"]);
-    const running = box.start(["load", uri("pulled")]);
+    const running = box.start(["load", stallingUri("pulled")]);
     await until("a part to be here", () => begun(dataset));
     running.kill("SIGTERM");
     expect(await running.exited).toMatchObject({ signal: "SIGTERM" });
@@ -156,9 +157,10 @@ describe("a transfer that was cut off goes on where it was", () => {
   test("export", async () => {
     const { box, peerDataset } = peers;
     await box.ok(["create", "-n", "pushed", await largeImage("pushed")]);
-    const running = box.start(["export", "pushed", uri("pushed")]);
+    const running = box.start(["export", "pushed", stallingUri("pushed")]);
     await until("a part to be there", () => begun(peerDataset));
     running.kill("SIGKILL");
+    peers.cut();
     await running.exited;
     const again = await box.enroot(["export", "pushed", uri("pushed")]);
     expect(again.stderr).toContain("Going on where an earlier transfer was cut off");
@@ -166,6 +168,17 @@ describe("a transfer that was cut off goes on where it was", () => {
     expect(await peers.asPeer(["start", "pushed", ...digest])).toBe(
       await box.ok(["start", "pushed", ...digest]),
     );
+  });
+
+  test("when all of a template has come, and whoever received it was killed before it was one", async () => {
+    const { box, dataset } = peers;
+    await box.ok(["load", "-n", "before", uri("theirs")]);
+    const origin = (await host(["zfs", "get", "-H", "-o", "value", "origin", `${dataset}/before`])).trim();
+    const guid = (await host(["zfs", "get", "-H", "-p", "-o", "value", "guid", origin])).trim();
+    await host(["zfs", "rename", origin.replace(/@.*/, ""), `${dataset}/.templates/.part.${guid}`]);
+    await box.ok(["load", "-n", "after", uri("theirs")]);
+    expect(await host(["zfs", "get", "-H", "-o", "value", "origin", `${dataset}/after`])).toBe(`${origin}\n`);
+    expect(await datasets(dataset)).not.toContain(".part.");
   });
 
   test("a token of another stream is refused", async () => {

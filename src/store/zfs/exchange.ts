@@ -56,22 +56,47 @@ async function receiveChanges(
 export async function receiveTemplate(context: ZfsContext, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const stream = refuseChanges(await openStream(chunks));
   const guid = String(stream.head.toGuid);
-  const key = keyOf(guid);
-  using _lock = await takeLock(lockPath(context, `${key.slice(0, 2)}.lock`));
+  using _lock = await lockTemplate(context, guid);
   await ensureParent(context, templatesName);
   const part = templateDataset(context.place.dataset, partName(guid));
-  const options = (await resumeToken(part)) === undefined ? [...quiet, "-o", lastUsed()] : [];
+  const { token } = await readPart(part);
+  const options = token === undefined ? [...quiet, "-o", lastUsed()] : [];
   await receiveChunks(["receive", "-s", "-u", ...options, part], stream.chunks);
+  await finish(context, guid);
+}
+
+/** Makes a template of what has come whole. */
+async function finish(context: ZfsContext, guid: string): Promise<void> {
+  const part = templateDataset(context.place.dataset, partName(guid));
   await nameSnapshot(part);
-  const target = templateDataset(context.place.dataset, key);
+  const target = templateDataset(context.place.dataset, keyOf(guid));
   if (!(await complete(part, target, propertiesOf({})))) await discardDataset(context, part);
 }
 
 /** What is here of a template. */
 export async function heldTemplate(context: ZfsContext, guid: string): Promise<HeldTemplate | undefined> {
   if ((await findTemplate(context, guid)) !== undefined) return { kind: "all" };
-  const token = await resumeToken(templateDataset(context.place.dataset, partName(guid)));
-  return token === undefined ? undefined : { kind: "part", token };
+  const part = templateDataset(context.place.dataset, partName(guid));
+  const { there, token } = await readPart(part);
+  if (token !== undefined) return { kind: "part", token };
+  return there ? await settle(context, guid) : undefined;
+}
+
+/** A part that says nothing of going on: whoever receives it is still there, or was killed at its very end. */
+async function settle(context: ZfsContext, guid: string): Promise<HeldTemplate | undefined> {
+  using _lock = await lockTemplate(context, guid);
+  const part = templateDataset(context.place.dataset, partName(guid));
+  const { there, token } = await readPart(part);
+  if (token !== undefined) return { kind: "part", token };
+  if (there) {
+    const { stdout } = await tryZfs(["list", "-H", "-p", "-t", "snapshot", "-d", "1", "-o", "guid", part]);
+    await (stdout.trim() === guid ? finish(context, guid) : discardDataset(context, part));
+  }
+  return (await findTemplate(context, guid)) === undefined ? undefined : { kind: "all" };
+}
+
+function lockTemplate(context: ZfsContext, guid: string): ReturnType<typeof takeLock> {
+  return takeLock(lockPath(context, `${keyOf(guid).slice(0, 2)}.lock`));
 }
 
 /** Nothing else is known by such a key: those of files and images are sums of what nobody begins so. */
@@ -104,8 +129,15 @@ function isTemplate(name: string): boolean {
   return /^[0-9a-f]{64}@/.test(name) && name.endsWith(`@${pristine}`);
 }
 
-async function resumeToken(dataset: string): Promise<string | undefined> {
-  const { stdout } = await tryZfs(["get", "-H", "-o", "value", "receive_resume_token", dataset]);
+interface Part {
+  readonly there: boolean;
+  /** Where to go on, if not all of it has come. */
+  readonly token: string | undefined;
+}
+
+async function readPart(dataset: string): Promise<Part> {
+  const args = ["get", "-H", "-o", "value", "receive_resume_token", dataset];
+  const { status, stdout } = await tryZfs(args);
   const token = stdout.trim();
-  return token === "" || token === "-" ? undefined : token;
+  return { there: status === 0, token: status !== 0 || token === "-" ? undefined : token };
 }
