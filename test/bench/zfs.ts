@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Usage: bun test/bench/zfs.ts [CONTAINERS], where OpenZFS is: prints what commands cost on the ZFS store, next to a plain
-// clone and mount, how many times each starts zfs, and the same again in a store of so many containers more.
+// Usage: bun test/bench/zfs.ts [CONTAINERS [IMAGES]], where OpenZFS is: prints what commands cost on the ZFS store, next to
+// a plain clone and mount, how many times each starts zfs, and the same again in a store of so many containers more, clones
+// of so many images, 20 by default. The containers that are timed are of one more image.
 import { join } from "node:path";
 import { busybox, image } from "../conformance/image.ts";
 import { host, type Sandbox, sandbox, type ZfsStore, zfsStore } from "../harness/index.ts";
 
 const many = Number(process.argv[2] ?? "0");
-/** Images that the many containers are of. */
-const images = 20;
+const images = Number(process.argv[3] ?? "20");
 const often = 5;
 
 await using box = await sandbox({ env: { ENROOT_STORAGE_BACKEND: "zfs" } });
