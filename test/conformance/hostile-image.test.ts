@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Root file systems that try to lead a start, and its hooks, to files of the host.
+// Also with containers that are datasets.
 import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
