@@ -70,7 +70,7 @@ is_runtime_variable(const char *entry)
 
 /*
  * How much the runtime compiles: nothing for commands that are over in milliseconds, for making ready to compile would be
- * a quarter of them; else only what has run for long enough to be worth it (figures: docs/decisions/0001).
+ * a third of them; else only what has run for long enough to be worth it (figures: docs/decisions/0001).
  */
 static const char *
 compilation(const char *command)

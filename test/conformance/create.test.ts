@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Also with containers that are datasets, in every run.
 import { describe, expect, test } from "bun:test";
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { enrootBinary, host, inStore, type Sandbox, sandbox } from "../harness/index.ts";
+import { enrootBinary, hasDatasets, host, inStore, type Sandbox, sandbox } from "../harness/index.ts";
 import { image } from "./image.ts";
 import { improvement } from "./improvement.ts";
 
@@ -233,4 +233,8 @@ test("the descriptor limit of the caller does not matter", async () => {
   const limited = ["prlimit", "--nofile=64:", "--", enrootBinary(), "create", file];
   expect(await box.run(limited)).toMatchObject({ status: 0 });
   expect(await readFile(join(box.data, "image/etc/file"), "utf8")).toBe("text\n");
+  // What is mounted cannot be renamed.
+  if (hasDatasets(box)) return;
+  await rename(join(box.data, "image"), join(box.data, "moved"));
+  expect((await lstat(join(box.data, "moved"))).isDirectory()).toBe(true);
 });

@@ -5,6 +5,7 @@ import { mkdir, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   enrootBinary,
+  hasDatasets,
   host,
   processesOf,
   type Running,
@@ -58,14 +59,10 @@ describe("names", () => {
   test("one a line, sorted bytewise, without those with a leading dot", async () => {
     await using box = await sandbox();
     for (const name of ["b", "a b", "B", "-f", ".hidden", "ä"]) await emptyContainer(box, name);
-    expect(await box.ok(["list"])).toBe("-f\nB\na b\nb\nä\n");
-  });
-
-  test("directories behind links are containers as well", async () => {
-    // A link is never a dataset.
-    await using box = await sandbox({ chosenStore: false });
-    await symlink(await emptyContainer(box, "b"), join(box.data, "link"));
-    expect(await box.ok(["list"])).toBe("b\nlink\n");
+    // A directory behind a link is a container as well, and no dataset.
+    const behind = hasDatasets(box) ? "" : "link\n";
+    if (behind !== "") await symlink(join(box.data, "b"), join(box.data, "link"));
+    expect(await box.ok(["list"])).toBe(`-f\nB\na b\nb\n${behind}ä\n`);
   });
 
   test("nothing at all where there is none", async () => {

@@ -8,6 +8,7 @@ import { imageRegistry, type Tree, treeOf } from "../fixtures/index.ts";
 import {
   inStore,
   isUnpacking,
+  isZfsChosen,
   processesOf,
   type Registry,
   sandbox,
@@ -20,7 +21,7 @@ import { files } from "./surroundings.ts";
 
 const { uid } = testUser();
 /** The machine that tests of datasets run on is an emulated one, to which everything is large. */
-const isSlow = process.env["ENROOT_STORAGE_BACKEND"] === "zfs";
+const isSlow = isZfsChosen();
 /** Takes a while to unpack. */
 const large = isSlow ? "test/odd" : "test/medium";
 let registry: Registry;

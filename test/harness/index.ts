@@ -7,7 +7,7 @@ export { mountsBelow, processesOf } from "./leftover.ts";
 export { host, type Result, type Running, type RunOptions, start, until } from "./process.ts";
 export { has } from "./programs.ts";
 export { account, type Registry, type RegistryOptions, startRegistry } from "./registry.ts";
-export { type Directories, type Sandbox, sandbox } from "./sandbox.ts";
+export { type Directories, isZfsChosen, type Sandbox, sandbox } from "./sandbox.ts";
 export { hasDatasets, inStore, isUnpacking, makeContainer } from "./store.ts";
 export { asUser, testUser, userName } from "./user.ts";
 export { delegation, type ZfsStore, type ZfsStoreOptions, zfsPool, zfsStore } from "./zfs.ts";

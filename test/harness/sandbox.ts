@@ -79,13 +79,18 @@ export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   };
 }
 
+/** Whether the tests are run with ENROOT_STORAGE_BACKEND=zfs: containers are datasets then. */
+export function isZfsChosen(): boolean {
+  return process.env["ENROOT_STORAGE_BACKEND"] === "zfs";
+}
+
 /** Makes the sandbox's store a dataset where the tests are run with ENROOT_STORAGE_BACKEND=zfs. */
 async function chosenStore(
   place: Directories,
   { chosenStore = true }: SandboxOptions,
   undo: AsyncDisposableStack,
 ): Promise<Record<string, string>> {
-  if (!chosenStore || process.env["ENROOT_STORAGE_BACKEND"] !== "zfs") return {};
+  if (!chosenStore || !isZfsChosen()) return {};
   undo.use(await zfsStore(place.data));
   return { ENROOT_STORAGE_BACKEND: "zfs" };
 }

@@ -7,7 +7,7 @@ import { onInterrupt } from "../../system/signals.ts";
 import { complaintOf, refusal, tryZfs } from "./command.ts";
 import type { ZfsContext } from "./context.ts";
 import { removePoint } from "./mounting.ts";
-import { templatesName } from "./names.ts";
+import { templateDataset, templatesName } from "./names.ts";
 
 /** Options of every dataset that is made here: mounted by us alone, and left alone by tools that take snapshots. */
 export const quiet = ["-o", "canmount=noauto", "-o", "com.sun:auto-snapshot=false"] as const;
@@ -51,7 +51,7 @@ export function freshDataset(context: ZfsContext, parent: string = templatesName
 
 /** Full name for a dataset that is to go as soon as nothing holds it. */
 export function goingDataset({ place }: ZfsContext): string {
-  return `${place.dataset}/${templatesName}/.old.${ownTag()}`;
+  return templateDataset(place.dataset, `.old.${ownTag()}`);
 }
 
 /** Whether a dataset's last name is the mark of a process that is no more. */

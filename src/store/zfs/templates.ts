@@ -95,8 +95,7 @@ export async function keepTemplate(
   content: Content,
 ): Promise<{ identity: TemplateIdentity; had: boolean }> {
   const identity = await identify(context, content);
-  const had = await hasTemplate(context, identity.key);
-  if (had) await touchTemplate(context, identity.key);
+  const had = await touchTemplate(context, identity.key);
   // Before it is there: whoever asked for it should find it.
   await reap(context, "due");
   if (!had) await fillTemplate(context, identity, content);
